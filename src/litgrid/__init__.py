@@ -1,0 +1,1 @@
+"""LitGrid: trains, compares and certifies controllers of sites with PV, a battery and electric-vehicle sockets."""
