@@ -1,0 +1,53 @@
+"""The list of commands, and the exit codes: 0 done, 1 failed, 2 the input is wrong."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from litgrid.errors import InputError
+
+# command -> (module with ``run(argv)``, what it does); modules are imported when they are called
+COMMANDS = {
+    "fit": ("litgrid.cli.train", "train an agent; ends with the validation years"),
+    "validate": ("litgrid.cli.train", "evaluate a checkpoint on the validation years"),
+    "test": ("litgrid.cli.train", "evaluate a checkpoint on the test years"),
+    "predict": ("litgrid.cli.train", "write a checkpoint's schedule of the test years, step by step"),
+    "dataset": ("litgrid.cli.dataset", "build, show, export scenarios"),
+    "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
+    "bench": ("litgrid.cli.bench", "measure this machine: simulator throughput"),
+}
+
+
+def usage() -> str:
+    """The help page: every command in a line."""
+    rows = "\n".join(f"  {name:<10}{text}" for name, (_, text) in COMMANDS.items())
+    return (
+        "usage: litgrid COMMAND [options]      (the same program as: python -m src.cli COMMAND)\n\n"
+        "Trains, compares and certifies controllers of sites with PV, a battery and electric-vehicle sockets.\n\n"
+        f"commands:\n{rows}\n\n"
+        "`litgrid COMMAND --help` lists a command's options. Start with: litgrid fit --config configs/sac.yaml"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the command and its options; by default those of the process.
+
+    Returns:
+        The exit code: 0 done, 2 the input is wrong (one line on standard error). Any other failure is an exception,
+        which Python turns into a traceback and exit code 1.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    try:
+        if arguments[0] not in COMMANDS:
+            raise InputError(f"unknown command {arguments[0]!r}; expected one of: {', '.join(COMMANDS)}")
+        importlib.import_module(COMMANDS[arguments[0]][0]).run(arguments)
+    except InputError as error:
+        print(f"litgrid: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,37 @@
+"""What the commands share: a parser whose errors are one line, and JSON output."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from litgrid.errors import InputError
+
+
+class Parser(ArgumentParser):
+    """A parser that reports wrong input as an ``InputError`` of one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise what argparse would print."""
+        raise InputError(" ".join(message.split())) from ex
+
+
+def write_json(figures: dict[str, Any], path: str) -> None:
+    """Write the figures of a command.
+
+    Args:
+        figures: what ``--json`` reports; a NaN in it is an error.
+        path: of the file, or ``-`` for standard output.
+    """
+    text = json.dumps(figures, indent=2, allow_nan=False)
+    if path == "-":
+        sys.stdout.write(text + "\n")
+        return
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise InputError(f"--json {path}: there is no folder {target.parent}; expected an existing one")
+    part = target.with_name(target.name + ".part")  # whole or not at all
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(target)
