@@ -18,6 +18,7 @@ from litgrid.errors import InputError
 
 HOURS_PER_DAY = 24
 DAYS_PER_YEAR = 365  # generated years have no 29 February
+MAX_CARBON_KG_PER_KWH = 3.0  # burning lignite in an old plant stays below 1.5
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -410,7 +411,8 @@ class Carbon:
     kg_per_gallon: float = 8.9
 
     def __post_init__(self) -> None:
-        _require(0 <= self.grid_kg_per_kwh <= 3, "carbon.grid_kg_per_kwh", self.grid_kg_per_kwh, "0 to 3 kg/kWh")
+        carbon, limit = self.grid_kg_per_kwh, MAX_CARBON_KG_PER_KWH
+        _require(0 <= carbon <= limit, "carbon.grid_kg_per_kwh", carbon, f"0 to {limit:g} kg/kWh")
         for key in ("km_per_kwh", "km_per_gallon", "kg_per_gallon"):
             _require(getattr(self, key) > 0, f"carbon.{key}", getattr(self, key), "above 0")
 
