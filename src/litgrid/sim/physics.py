@@ -1,0 +1,160 @@
+"""The physics of one step: battery, vehicles and grid connection, as pure functions of tensors.
+
+Batches of B sites stand side by side; nothing loops over sites or sockets, waits for the device or writes into its
+inputs. Battery and vehicles are one storage equation with different parameters.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class State(NamedTuple):
+    """Where B sites stand at the start of a step."""
+
+    scenario: Tensor
+    """[B] int64, number in the scenario set."""
+    step: Tensor
+    """[B] int64, row of the year, 0 to T (the end)."""
+    bess_soc: Tensor
+    """[B] SOC of the battery."""
+    ev_soc: Tensor
+    """[B, N] SOC of the vehicle at each socket, those that arrive with this step included; 0 where it is free."""
+    peak_kw: Tensor
+    """[B, D] highest import of the month so far that each demand charge counts."""
+
+
+class Row(NamedTuple):
+    """What a step takes from the scenario."""
+
+    pv_kw: Tensor
+    """[B] mean PV power."""
+    load_kw: Tensor
+    """[B] mean load without vehicles."""
+    left: Tensor
+    """[B, N] steps until departure, 0 where the socket is free."""
+    soc_due: Tensor
+    """[B, N] min(required, reachable) SOC in a vehicle's last step, 0 before."""
+    soc_next: Tensor
+    """[B, N] SOC with which a vehicle starts in the next row, if it arrives then; 0 where the socket is free then."""
+    ev_required: Tensor
+    """[B] as in ``Flows``."""
+    ev_deliverable: Tensor
+    """[B] as in ``Flows``."""
+
+
+class Flows(NamedTuple):
+    """Energies of one step in kWh, [B] unless said otherwise.
+
+    ``grid_import - grid_export = load + ev + bess_charge - bess_discharge - pv``. The last four are booked in the
+    step after which the vehicle leaves.
+    """
+
+    pv: Tensor
+    load: Tensor
+    ev: Tensor
+    """Taken by all sockets, less what they give back."""
+    ev_sockets: Tensor
+    """[B, N] taken by each socket."""
+    bess_charge: Tensor
+    """Taken by the battery, at the site's side."""
+    bess_discharge: Tensor
+    """Given by the battery, at the site's side."""
+    grid_import: Tensor
+    grid_export: Tensor
+    ev_stored: Tensor
+    """Into the vehicles' batteries."""
+    ev_required: Tensor
+    """max(0, required - arrival) C of the vehicles that leave."""
+    ev_deliverable: Tensor
+    """max(0, min(required, reachable) - arrival) C; reachable is what full power for the whole stay would give."""
+    ev_unserved: Tensor
+    """max(0, min(required, reachable) - SOC at departure) C."""
+    ev_impossible: Tensor
+    """required - deliverable: what no controller could give."""
+
+
+class Parameters(NamedTuple):
+    """The site's constants. A rate is the share of a capacity that full power moves in a step, at the site's side."""
+
+    step_hours: float
+    bess_capacity_kwh: float
+    bess_rate: float
+    bess_min_soc: float
+    bess_efficiency: float
+    socket_capacity_kwh: Tensor
+    """[N] of the vehicles' batteries."""
+    socket_rate: Tensor
+    """[N]"""
+    socket_efficiency: Tensor
+    """[N] one way."""
+    socket_lowest: Tensor
+    """[N] lowest action: -1 where the socket can discharge vehicles, else 0."""
+
+
+def storage(soc: Tensor, request: Tensor, min_soc: float, efficiency: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Charge (request > 0) or discharge (request < 0) a storage over one step.
+
+    CityLearn's ``Battery.charge`` with a constant efficiency, in shares of the capacity: charging takes
+    L = min(request, (1 - soc) / efficiency) and stores L efficiency; discharging gives
+    L = min(-request, (soc - min_soc) efficiency) and draws L / efficiency.
+
+    Args:
+        soc: state of charge before, 0..1.
+        request: energy at the terminals, as a share of the capacity.
+        min_soc: lowest state of charge.
+        efficiency: one way, above 0 and at most 1.
+
+    Returns:
+        The state of charge after, and the energy moved at the terminals (positive when charging, share of capacity).
+    """
+    moved = torch.clamp(request, (min_soc - soc) * efficiency, (1.0 - soc) / efficiency)
+    stored = torch.minimum(moved * efficiency, moved / efficiency)  # the loss has the same sign both ways
+    return torch.clamp(soc + stored, min_soc, 1.0), moved  # clamp: against rounding alone
+
+
+def step(state: State, action: Tensor, row: Row, site: Parameters) -> tuple[State, Flows]:
+    """Move B sites by one step.
+
+    Args:
+        state: at the start of the step.
+        action: [B, 1 + N] physical: battery in [-1, 1], sockets in [0, 1] ([-1, 1] with V2G) as shares of their
+            power; values beyond are clipped.
+        row: the step's row of the scenario.
+        site: its constants.
+
+    Returns:
+        The state at the start of the next step (``peak_kw`` is left to the objective), and the step's flows.
+    """
+    bess_request = torch.clamp(action[:, 0], -1.0, 1.0) * site.bess_rate
+    bess_soc, bess_moved = storage(state.bess_soc, bess_request, site.bess_min_soc, site.bess_efficiency)
+    bess = bess_moved * site.bess_capacity_kwh
+
+    share = torch.clamp(torch.maximum(action[:, 1:], site.socket_lowest), max=1.0)
+    request = torch.where(row.left > 0, share * site.socket_rate, 0.0)
+    ev_soc, ev_moved = storage(state.ev_soc, request, 0.0, site.socket_efficiency)
+    ev_sockets = ev_moved * site.socket_capacity_kwh
+
+    pv, load = row.pv_kw * site.step_hours, row.load_kw * site.step_hours
+    ev = ev_sockets.sum(-1)
+    grid = load + ev + bess - pv
+    flows = Flows(
+        pv=pv,
+        load=load,
+        ev=ev,
+        ev_sockets=ev_sockets,
+        bess_charge=torch.clamp(bess, min=0.0),
+        bess_discharge=torch.clamp(-bess, min=0.0),
+        grid_import=torch.clamp(grid, min=0.0),
+        grid_export=torch.clamp(-grid, min=0.0),
+        ev_stored=(ev_soc - state.ev_soc) @ site.socket_capacity_kwh,
+        ev_required=row.ev_required,
+        ev_deliverable=row.ev_deliverable,
+        ev_unserved=torch.clamp(row.soc_due - ev_soc, min=0.0) @ site.socket_capacity_kwh,
+        ev_impossible=row.ev_required - row.ev_deliverable,
+    )
+    soc_next = torch.where(row.left > 1, ev_soc, row.soc_next)
+    return state._replace(step=state.step + 1, bess_soc=bess_soc, ev_soc=soc_next), flows

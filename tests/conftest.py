@@ -1,0 +1,58 @@
+"""Fixtures for all tests: a small site, and random scenarios that need no generator."""
+
+from collections.abc import Callable
+
+import pytest
+
+from litgrid.scenarios.random import random_scenarios as draw_scenarios
+from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.site.site import (
+    HOURS_PER_DAY,
+    Battery,
+    DemandCharge,
+    EnergyPrice,
+    Fleet,
+    Load,
+    Location,
+    Photovoltaics,
+    Site,
+    SocketGroup,
+    Tariff,
+)
+
+
+@pytest.fixture(scope="session")
+def small_site() -> Site:
+    """Two groups of vehicles on five sockets, PV, a battery, two demand charges."""
+    return Site(
+        name="small",
+        location=Location(-3.75, -73.25, 104.0, "America/Lima"),
+        pv=Photovoltaics(dc_kwp=60.0, ac_kw=50.0),
+        battery=Battery(capacity_kwh=40.0, power_kw=15.0),
+        fleet=Fleet(
+            groups=[
+                SocketGroup("moto", sockets=3, power_kw=2.0, battery_kwh=2.0),
+                SocketGroup("car", sockets=2, power_kw=7.0, battery_kwh=30.0, efficiency_one_way=0.9),
+            ],
+            energy_kwh_per_day=60.0,
+        ),
+        load=Load(annual_kwh=120_000.0, peak_kw=30.0),
+        tariff=Tariff(
+            windows=[EnergyPrice(18.0, 23.0, 0.45)],
+            demand=[DemandCharge(48.5, 18.0, 23.0), DemandCharge(22.8, 18.0, 23.0, outside=True)],
+        ),
+    )
+
+
+RandomScenarios = Callable[..., ScenarioSet]
+
+
+@pytest.fixture(scope="session")
+def random_scenarios() -> RandomScenarios:
+    """A function (site, scenarios=2, days=365, seed=0) that draws a valid scenario set in milliseconds."""
+
+    def draw(site: Site, scenarios: int = 2, days: int = 365, seed: int = 0) -> ScenarioSet:
+        steps = days * HOURS_PER_DAY * 3600 // site.step_seconds
+        return draw_scenarios(site, scenarios, steps, seed)
+
+    return draw
