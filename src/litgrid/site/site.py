@@ -296,22 +296,26 @@ class Weather:
     Args:
         ghi_kwh_per_m2: mean global horizontal irradiation a year of the generated weather.
         monthly_clearness: mean GHI of each month over its clear-sky GHI, January first; scaled to the yearly
-            irradiation. Iquitos is cloudiest from January to April and clearest from July to September.
+            irradiation. Iquitos is cloudiest in February and clearest from August to October.
         temp_air_c: mean air temperature of each month, January first.
+        wind_speed_m_per_s: mean wind speed.
         file: measured weather; years are resampled from its days.
     """
 
     ghi_kwh_per_m2: float = 1668.0
     monthly_clearness: list[float] = field(
-        default_factory=lambda: [0.66, 0.66, 0.66, 0.67, 0.68, 0.69, 0.73, 0.76, 0.76, 0.74, 0.71, 0.68]
+        default_factory=lambda: [0.66, 0.60, 0.69, 0.67, 0.65, 0.72, 0.71, 0.78, 0.79, 0.77, 0.71, 0.66]
     )
     temp_air_c: list[float] = field(
-        default_factory=lambda: [26.6, 26.6, 26.5, 26.3, 26.0, 25.6, 25.4, 26.0, 26.6, 26.9, 26.9, 26.8]
+        default_factory=lambda: [26.0, 26.5, 25.7, 25.5, 25.4, 24.9, 24.8, 25.6, 26.2, 26.4, 25.9, 26.1]
     )
+    wind_speed_m_per_s: float = 0.83
     file: WeatherFile | None = None
 
     def __post_init__(self) -> None:
         _require(0 < self.ghi_kwh_per_m2 <= 3500, "weather.ghi_kwh_per_m2", self.ghi_kwh_per_m2, "0 to 3500")
+        wind = self.wind_speed_m_per_s
+        _require(0 <= wind <= 40, "weather.wind_speed_m_per_s", wind, "0 to 40 m/s")
         for key in ("monthly_clearness", "temp_air_c"):
             values: list[float] = getattr(self, key)
             _require(len(values) == 12, f"weather.{key}", f"{len(values)} values", "12 values, January first")
