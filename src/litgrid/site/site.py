@@ -452,10 +452,14 @@ class Objective:
     wear_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
-        for key, default in PRESETS[self.preset].items():
-            if getattr(self, key) is None:
-                object.__setattr__(self, key, default)
-            _require(getattr(self, key) >= 0, f"objective.{key}", getattr(self, key), "at least 0")
+        for key in PRESETS[self.preset]:
+            value = getattr(self, key)
+            _require(value is None or value >= 0, f"objective.{key}", value, "at least 0")
+
+    def with_preset(self) -> Objective:
+        """Return it with the preset's weight for each that is not stated; every ``Site`` holds it so."""
+        stated = {key: getattr(self, key) for key in PRESETS[self.preset] if getattr(self, key) is not None}
+        return dataclasses.replace(self, **PRESETS[self.preset] | stated)
 
 
 @dataclass(frozen=True)
@@ -517,6 +521,7 @@ class Site:
         step = self.step_seconds
         _require(step > 0 and 3600 % step == 0, "step_seconds", step, "a divisor of 3600 (3600, 1800, 900, ...)")
         _require(self.seed >= 0, "seed", self.seed, "at least 0")
+        object.__setattr__(self, "objective", self.objective.with_preset())
 
     @property
     def step_hours(self) -> float:
