@@ -85,6 +85,8 @@ class Parameters(NamedTuple):
     bess_rate: float
     bess_min_soc: float
     bess_efficiency: float
+    socket_power_kw: Tensor
+    """[N] highest charging power."""
     socket_capacity_kwh: Tensor
     """[N] of the vehicles' batteries."""
     socket_rate: Tensor

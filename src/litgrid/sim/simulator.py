@@ -28,6 +28,7 @@ def parameters(site: Site, device: torch.device, dtype: torch.dtype) -> physics.
         bess_rate=battery.power_kw * hours / battery.capacity_kwh if battery.capacity_kwh > 0 else 0.0,
         bess_min_soc=battery.min_soc,
         bess_efficiency=battery.efficiency_one_way,
+        socket_power_kw=per_socket([group.power_kw for group in groups]),
         socket_capacity_kwh=per_socket([group.battery_kwh for group in groups]),
         socket_rate=per_socket([group.power_kw * hours / group.battery_kwh for group in groups]),
         socket_efficiency=per_socket([group.efficiency_one_way for group in groups]),

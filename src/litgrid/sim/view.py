@@ -20,6 +20,7 @@ class View:
         ev_soc: [B, N] SOC of the connected vehicles, 0 where the socket is free.
         peak_kw: [B, D] highest import of the month so far that each demand charge counts.
         socket_power_kw: [N] highest charging power.
+        socket_rate: [N] share of the vehicle's capacity that full power takes from the socket in a step.
         socket_capacity_kwh: [N] of the vehicles' batteries.
         socket_efficiency: [N] one way.
         socket_lowest: [N] lowest action: -1 where the socket can discharge vehicles, else 0.
@@ -32,7 +33,8 @@ class View:
         self.bess_soc = state.bess_soc
         self.ev_soc = state.ev_soc
         self.peak_kw = state.peak_kw
-        self.socket_power_kw = params.socket_rate * params.socket_capacity_kwh / params.step_hours
+        self.socket_power_kw = params.socket_power_kw
+        self.socket_rate = params.socket_rate
         self.socket_capacity_kwh = params.socket_capacity_kwh
         self.socket_efficiency = params.socket_efficiency
         self.socket_lowest = params.socket_lowest

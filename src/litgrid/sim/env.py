@@ -1,0 +1,151 @@
+"""The simulator as a TorchRL environment: B sites side by side, each in its own window of a year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+from torchrl.data import Binary, Bounded, Composite, Unbounded
+from torchrl.envs import EnvBase
+
+from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.actions import MAPPINGS, Mapping
+from litgrid.sim.observations import Observer
+from litgrid.sim.physics import State
+from litgrid.sim.simulator import Simulator
+from litgrid.sim.windows import Windows
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """How an agent meets the site.
+
+    Args:
+        window_hours: length of an episode that starts at a random hour; 0 or null for whole years from 1 January.
+        observation: one vector, or site and socket features apart.
+        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
+            ``raw`` leaves service to the agent.
+        reward_scale: the reward is minus this times the objective.
+        backend: the simulator, LitGrid's own or CityLearn.
+    """
+
+    window_hours: int | None = 48
+    observation: Literal["flat", "entity"] = "flat"
+    sockets: Mapping = "floor"
+    reward_scale: float = 0.01
+    backend: Literal["litgrid", "citylearn"] = "litgrid"
+
+
+def make_env(
+    scenarios: ScenarioSet, envs: int, config: EnvConfig, device: torch.device | str = "cpu", seed: int = 0
+) -> EnvBase:
+    """The environment of the configured back end; arguments as for ``SiteEnv``."""
+    if config.backend == "citylearn":
+        from litgrid.sim.citylearn import CityLearnSiteEnv  # noqa: PLC0415 (CityLearn is an optional dependency)
+
+        return CityLearnSiteEnv(scenarios, config, device, seed)
+    return SiteEnv(scenarios, envs, config, device, seed)
+
+
+class SiteEnv(EnvBase):
+    """B sites. An episode ends with its window, truncated and never terminated: the site goes on.
+
+    Keys: ``observation`` [B, F + G N], or ``site`` [B, F], ``sockets`` [B, N, G] and ``mask`` [B, N]; ``action``
+    [B, 1 + N] with the battery in [-1, 1] and sockets in [0, 1] ([-1, 1] with V2G); ``reward`` [B, 1]; ``done``,
+    ``terminated``, ``truncated`` [B, 1].
+
+    Args:
+        scenarios: years of one site.
+        envs: number of sites side by side, B.
+        config: windows, observation, actions, reward.
+        device: where everything is computed.
+        seed: of the windows.
+    """
+
+    def __init__(
+        self,
+        scenarios: ScenarioSet,
+        envs: int,
+        config: EnvConfig,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(device=device, batch_size=torch.Size([envs]))
+        self.config = config
+        self.simulator = Simulator(scenarios, device)
+        self._windows = Windows(self.simulator, envs, config.window_hours, seed)
+        self._observer = Observer(self.simulator)
+        self._map = MAPPINGS[config.sockets]
+        self._start(*self._windows.draw())
+        self._make_specs()
+
+    def _start(self, state: State, end: Tensor) -> None:
+        self._state, self._end = state, end
+        self._view = self.simulator.view(state)
+
+    def _observe(self) -> dict[str, Tensor]:
+        if self.config.observation == "flat":
+            return {"observation": self._observer.flat(self._state, self._view)}
+        return dict(self._observer.entity(self._state, self._view).items())
+
+    def _make_specs(self) -> None:
+        shape, device = self.batch_size, self.device
+        specs = {
+            key: Binary(shape=value.shape, device=device, dtype=value.dtype)
+            if value.dtype == torch.bool
+            else Unbounded(shape=value.shape, device=device, dtype=value.dtype)
+            for key, value in self._observe().items()
+        }
+        self.observation_spec = Composite(specs, shape=shape, device=device)
+        low = torch.cat([-torch.ones(1, device=device), self.simulator.params.socket_lowest]).expand(*shape, -1)
+        self.action_spec = Bounded(low, torch.ones_like(low), shape=low.shape, device=device, dtype=low.dtype)
+        self.reward_spec = Unbounded(shape=(*shape, 1), device=device)
+        done = {key: Binary(shape=(*shape, 1), device=device, dtype=torch.bool) for key in ("done", "truncated")}
+        terminated = {"terminated": Binary(shape=(*shape, 1), device=device, dtype=torch.bool)}
+        self.done_spec = Composite(done | terminated, shape=shape, device=device)
+
+    def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
+        action = self._map(self._view, tensordict["action"])
+        state, _, costs = self.simulator.step(self._state, action)
+        self._start(state, self._end)
+        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
+        return self._tensordict(self._observe() | {"reward": reward})
+
+    def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
+        state, end = self._windows.draw()
+        chosen = None if tensordict is None else tensordict.get("_reset", None)
+        if chosen is not None:
+            chosen = chosen.view(self.batch_size)
+
+            def merge(new: Tensor, old: Tensor) -> Tensor:
+                return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+            state = State(*map(merge, state, self._state))
+            end = merge(end, self._end)
+        self._start(state, end)
+        return self._tensordict(self._observe())
+
+    def _tensordict(self, values: dict[str, Tensor]) -> TensorDict:
+        truncated = (self._state.step >= self._end).unsqueeze(-1)
+        done = {"done": truncated, "truncated": truncated.clone(), "terminated": torch.zeros_like(truncated)}
+        return TensorDict(values | done, batch_size=self.batch_size, device=self.device)
+
+    def _set_seed(self, seed: int | None) -> None:
+        if seed is None:
+            self._windows.generator.seed()
+        else:
+            self._windows.generator.manual_seed(seed)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that the environment's future depends on, its random numbers included."""
+        return self._state._asdict() | {"end": self._end, "generator": self._windows.generator.get_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Continue exactly where ``state_dict`` was taken."""
+        values = dict(state_dict)
+        self._windows.generator.set_state(values.pop("generator").cpu())
+        end = values.pop("end").to(self.device)
+        self._start(State(**{key: value.to(self.device) for key, value in values.items()}), end)

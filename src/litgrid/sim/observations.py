@@ -1,0 +1,176 @@
+"""What an agent observes, from the view alone. Every feature is of order 1, scaled by physical constants of the site.
+
+Site features come in blocks of one or more columns (``SITE_FEATURES``); blocks of forecasts start with the present
+step and cover 24 hours. Socket features are 0 where the socket is free.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from litgrid.sim.physics import State
+from litgrid.sim.simulator import Simulator
+from litgrid.sim.view import View
+from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, Site
+
+BLOCKS = 8  # of three hours, for forecasts that need no finer grid
+
+EXOGENOUS = {
+    "hour_sin": "hour of the day",
+    "hour_cos": "",
+    "weekday_sin": "day of the week",
+    "weekday_cos": "",
+    "season_sin": "day of the year",
+    "season_cos": "",
+    "month_elapsed": "share of the month that is over",
+    "pv": "PV power / AC power of the plant",
+    "load": "load / the site's typical peak",
+    "net": "(load - PV) / the larger of the two scales",
+    "demand_counted": "1 where the demand charge counts this step, a column for each charge",
+    "price": "energy price / the tariff's highest, each hour",
+    "carbon": "carbon intensity / the site's constant, 3-hour means",
+    "load_mean7": "forecast of the load, each hour",
+    "pv_mean7": "forecast of PV, each hour",
+    "load_persistence": "yesterday's load, 3-hour means",
+    "pv_persistence": "yesterday's PV, 3-hour means",
+}
+"""Site features that no action changes."""
+ENDOGENOUS = {
+    "bess_soc": "SOC of the battery",
+    "peak": "highest import of the month so far / the site's typical peak load, a column for each demand charge",
+}
+"""Site features that actions change."""
+SITE_FEATURES = EXOGENOUS | ENDOGENOUS
+SOCKET_FEATURES = {
+    "connected": "1 where a vehicle is connected",
+    "soc": "its SOC",
+    "soc_required": "SOC that it needs at departure",
+    "hours_left": "until departure / the fleet's longest stay",
+    "energy_needed": "to take from the socket until the required SOC / the site's largest vehicle battery",
+    "laxity": "share of the time left that is not needed for charging at full power, -1 to 1",
+    "power": "of the socket / the site's strongest",
+}
+
+
+def _scales(site: Site) -> dict[str, float]:
+    """Physical constants that bring the site's quantities to order 1; what is absent (0) is scaled by 1."""
+    price = max([site.tariff.price_per_kwh] + [window.price_per_kwh for window in site.tariff.windows])
+    scales = {"pv": site.pv.ac_kw, "load": site.load.peak_kw, "price": price, "carbon": site.carbon.grid_kg_per_kwh}
+    return {key: value if value > 0 else 1.0 for key, value in scales.items()}
+
+
+def _circle(phase: Tensor) -> tuple[Tensor, Tensor]:
+    """Sine and cosine [B, 1] of a phase in turns [B]."""
+    angle = 2.0 * math.pi * phase.unsqueeze(-1)
+    return angle.sin(), angle.cos()
+
+
+def _blocks(view: View, key: str, blocks: int, scale: float) -> Tensor:
+    """Means [B, blocks] of a day's forecast."""
+    steps = view.site.steps_per_day
+    return view.forecast(key, steps).reshape(-1, blocks, steps // blocks).mean(-1) / scale
+
+
+def exogenous(view: View) -> Tensor:
+    """The features of ``EXOGENOUS``, [B, Fe]."""
+    scale = _scales(view.site)
+    dtype = view.bess_soc.dtype
+    hour, weekday = _circle(view.hour / HOURS_PER_DAY), _circle(view.weekday.to(dtype) / 7.0)
+    season = _circle(view.day_of_year.to(dtype) / DAYS_PER_YEAR)
+    pv, load = view.pv_kw.unsqueeze(-1), view.load_kw.unsqueeze(-1)
+    columns = {
+        "hour_sin": hour[0],
+        "hour_cos": hour[1],
+        "weekday_sin": weekday[0],
+        "weekday_cos": weekday[1],
+        "season_sin": season[0],
+        "season_cos": season[1],
+        "month_elapsed": view.month_elapsed.unsqueeze(-1),
+        "pv": pv / scale["pv"],
+        "load": load / scale["load"],
+        "net": (load - pv) / max(scale["load"], scale["pv"]),
+        "demand_counted": view.demand_counted,
+        "price": _blocks(view, "price_per_kwh", HOURS_PER_DAY, scale["price"]),
+        "carbon": _blocks(view, "carbon_kg_per_kwh", BLOCKS, scale["carbon"]),
+        "load_mean7": _blocks(view, "load_mean7_kw", HOURS_PER_DAY, scale["load"]),
+        "pv_mean7": _blocks(view, "pv_mean7_kw", HOURS_PER_DAY, scale["pv"]),
+        "load_persistence": _blocks(view, "load_persistence_kw", BLOCKS, scale["load"]),
+        "pv_persistence": _blocks(view, "pv_persistence_kw", BLOCKS, scale["pv"]),
+    }
+    return torch.cat([columns[key] for key in EXOGENOUS], -1)
+
+
+def endogenous(view: View) -> Tensor:
+    """The features of ``ENDOGENOUS``, [B, 1 + D]."""
+    return torch.cat([view.bess_soc.unsqueeze(-1), view.peak_kw / _scales(view.site)["load"]], -1)
+
+
+def sockets(view: View) -> Tensor:
+    """The features of ``SOCKET_FEATURES``, feature by feature: [B, G, N]."""
+    connected = view.connected.to(view.ev_soc.dtype)
+    step_hours, longest = view.site.step_hours, view.site.fleet.stay_hours[1]
+    needed_kwh = (view.soc_required - view.ev_soc).clamp(min=0.0) * (view.socket_capacity_kwh / view.socket_efficiency)
+    hours_needed = needed_kwh / view.socket_power_kw
+    hours_left = view.left * step_hours
+    columns = {
+        "connected": connected,
+        "soc": view.ev_soc,
+        "soc_required": view.soc_required,
+        "hours_left": hours_left / longest,
+        "energy_needed": needed_kwh / view.socket_capacity_kwh.max(),
+        "laxity": (connected - hours_needed / hours_left.clamp(min=step_hours)).clamp(min=-1.0),
+        "power": connected * (view.socket_power_kw / view.socket_power_kw.max()),
+    }
+    return torch.stack([columns[key] for key in SOCKET_FEATURES], 1)
+
+
+def _entity(view: View, site: Tensor) -> TensorDict:
+    features = {"site": site, "sockets": sockets(view).transpose(1, 2), "mask": view.connected}
+    return TensorDict(features, batch_size=[len(site)])
+
+
+def _flat(view: View, site: Tensor) -> Tensor:
+    return torch.cat([site, sockets(view).flatten(1)], -1)
+
+
+def entity(view: View) -> TensorDict:
+    """Site features [B, F], socket features [B, N, G] and the mask of connected vehicles [B, N]."""
+    return _entity(view, torch.cat([exogenous(view), endogenous(view)], -1))
+
+
+def flat(view: View) -> Tensor:
+    """All features in one vector [B, F + G N]: the site's, then every socket feature for all sockets."""
+    return _flat(view, torch.cat([exogenous(view), endogenous(view)], -1))
+
+
+class Observer:
+    """The same observations, with the exogenous features of every row computed once, so that a step reads one row.
+
+    Args:
+        simulator: whose rows are observed.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        years = torch.arange(len(simulator.scenarios), device=simulator.device)
+        self._exogenous = torch.cat([self._year(year) for year in years])
+
+    def _year(self, scenario: Tensor) -> Tensor:
+        step = torch.arange(self._simulator.steps + 1, device=scenario.device)
+        return exogenous(self._simulator.view(self._simulator.initial(scenario.expand_as(step), step)))
+
+    def _site(self, state: State, view: View) -> Tensor:
+        known = self._exogenous.index_select(0, self._simulator.tables.rows(state.scenario, state.step))
+        return torch.cat([known, endogenous(view)], -1)
+
+    def entity(self, state: State, view: View) -> TensorDict:
+        """As ``entity(view)`` of that state's view."""
+        return _entity(view, self._site(state, view))
+
+    def flat(self, state: State, view: View) -> Tensor:
+        """As ``flat(view)`` of that state's view."""
+        return _flat(view, self._site(state, view))
