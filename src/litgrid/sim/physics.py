@@ -38,8 +38,8 @@ class Row(NamedTuple):
     """[B, N] steps until departure, 0 where the socket is free."""
     soc_due: Tensor
     """[B, N] min(required, reachable) SOC in a vehicle's last step, 0 before."""
-    soc_next: Tensor
-    """[B, N] SOC with which a vehicle starts in the next row, if it arrives then; 0 where the socket is free then."""
+    soc_start: Tensor
+    """[B, N] SOC of a vehicle that arrives with the next row, 0 where the socket is then free."""
     ev_required: Tensor
     """[B] as in ``Flows``."""
     ev_deliverable: Tensor
@@ -136,7 +136,7 @@ def step(state: State, action: Tensor, row: Row, site: Parameters) -> tuple[Stat
     bess = bess_moved * site.bess_capacity_kwh
 
     share = torch.clamp(torch.maximum(action[:, 1:], site.socket_lowest), max=1.0)
-    request = torch.where(row.left > 0, share * site.socket_rate, 0.0)
+    request = share * site.socket_rate * row.left.clamp(max=1.0)  # nothing where the socket is free
     ev_soc, ev_moved = storage(state.ev_soc, request, 0.0, site.socket_efficiency)
     ev_sockets = ev_moved * site.socket_capacity_kwh
 
@@ -158,5 +158,6 @@ def step(state: State, action: Tensor, row: Row, site: Parameters) -> tuple[Stat
         ev_unserved=torch.clamp(row.soc_due - ev_soc, min=0.0) @ site.socket_capacity_kwh,
         ev_impossible=row.ev_required - row.ev_deliverable,
     )
-    soc_next = torch.where(row.left > 1, ev_soc, row.soc_next)
+    stays = torch.clamp(row.left - 1.0, 0.0, 1.0)
+    soc_next = torch.lerp(row.soc_start, ev_soc, stays)  # exact at 0 and 1, and faster than torch.where
     return state._replace(step=state.step + 1, bess_soc=bess_soc, ev_soc=soc_next), flows

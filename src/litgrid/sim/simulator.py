@@ -112,7 +112,7 @@ class Simulator:
             load_kw=series["load_kw"],
             left=tables.sockets("left", scenario, state.step),
             soc_due=tables.sockets("soc_due", scenario, state.step),
-            soc_next=tables.sockets("soc_start", scenario, state.step + 1),
+            soc_start=tables.sockets("soc_start", scenario, state.step + 1),
             ev_required=series["ev_required"],
             ev_deliverable=series["ev_deliverable"],
         )
