@@ -65,6 +65,9 @@ class SiteEnv(EnvBase):
         seed: of the windows.
     """
 
+    simulator_class: type[Simulator] = Simulator
+    """What moves batteries and vehicles; a subclass may name another."""
+
     def __init__(
         self,
         scenarios: ScenarioSet,
@@ -75,7 +78,7 @@ class SiteEnv(EnvBase):
     ) -> None:
         super().__init__(device=device, batch_size=torch.Size([envs]))
         self.config = config
-        self.simulator = Simulator(scenarios, device)
+        self.simulator = self.simulator_class(scenarios, device)
         self._windows = Windows(self.simulator, envs, config.window_hours, seed)
         self._observer = Observer(self.simulator)
         self._map = MAPPINGS[config.sockets]

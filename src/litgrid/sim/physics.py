@@ -46,6 +46,19 @@ class Row(NamedTuple):
     """[B] as in ``Flows``."""
 
 
+class Moved(NamedTuple):
+    """What batteries and vehicles did in a step: SOCs at its end, energies at the site's side, charging positive."""
+
+    bess_soc: Tensor
+    """[B]"""
+    bess_kwh: Tensor
+    """[B]"""
+    ev_soc: Tensor
+    """[B, N] those that leave included, 0 where the socket is free."""
+    ev_kwh: Tensor
+    """[B, N]"""
+
+
 class Flows(NamedTuple):
     """Energies of one step in kWh, [B] unless said otherwise.
 
@@ -118,8 +131,8 @@ def storage(soc: Tensor, request: Tensor, min_soc: float, efficiency: float | Te
     return torch.clamp(soc + stored, min_soc, 1.0), moved  # clamp: against rounding alone
 
 
-def step(state: State, action: Tensor, row: Row, site: Parameters) -> tuple[State, Flows]:
-    """Move B sites by one step.
+def move(state: State, action: Tensor, row: Row, site: Parameters) -> Moved:
+    """Charge and discharge batteries and vehicles.
 
     Args:
         state: at the start of the step.
@@ -127,37 +140,45 @@ def step(state: State, action: Tensor, row: Row, site: Parameters) -> tuple[Stat
             power; values beyond are clipped.
         row: the step's row of the scenario.
         site: its constants.
+    """
+    bess_request = torch.clamp(action[:, 0], -1.0, 1.0) * site.bess_rate
+    bess_soc, bess = storage(state.bess_soc, bess_request, site.bess_min_soc, site.bess_efficiency)
+    share = torch.clamp(torch.maximum(action[:, 1:], site.socket_lowest), max=1.0)
+    request = share * site.socket_rate * row.left.clamp(max=1.0)  # nothing where the socket is free
+    ev_soc, ev = storage(state.ev_soc, request, 0.0, site.socket_efficiency)
+    return Moved(bess_soc, bess * site.bess_capacity_kwh, ev_soc, ev * site.socket_capacity_kwh)
+
+
+def settle(state: State, moved: Moved, row: Row, site: Parameters) -> tuple[State, Flows]:
+    """Balance the site, book the vehicles that leave, and let the next ones arrive.
+
+    Args:
+        state: at the start of the step.
+        moved: what batteries and vehicles did in it.
+        row: the step's row of the scenario.
+        site: its constants.
 
     Returns:
         The state at the start of the next step (``peak_kw`` is left to the objective), and the step's flows.
     """
-    bess_request = torch.clamp(action[:, 0], -1.0, 1.0) * site.bess_rate
-    bess_soc, bess_moved = storage(state.bess_soc, bess_request, site.bess_min_soc, site.bess_efficiency)
-    bess = bess_moved * site.bess_capacity_kwh
-
-    share = torch.clamp(torch.maximum(action[:, 1:], site.socket_lowest), max=1.0)
-    request = share * site.socket_rate * row.left.clamp(max=1.0)  # nothing where the socket is free
-    ev_soc, ev_moved = storage(state.ev_soc, request, 0.0, site.socket_efficiency)
-    ev_sockets = ev_moved * site.socket_capacity_kwh
-
     pv, load = row.pv_kw * site.step_hours, row.load_kw * site.step_hours
-    ev = ev_sockets.sum(-1)
-    grid = load + ev + bess - pv
+    ev = moved.ev_kwh.sum(-1)
+    grid = load + ev + moved.bess_kwh - pv
     flows = Flows(
         pv=pv,
         load=load,
         ev=ev,
-        ev_sockets=ev_sockets,
-        bess_charge=torch.clamp(bess, min=0.0),
-        bess_discharge=torch.clamp(-bess, min=0.0),
+        ev_sockets=moved.ev_kwh,
+        bess_charge=torch.clamp(moved.bess_kwh, min=0.0),
+        bess_discharge=torch.clamp(-moved.bess_kwh, min=0.0),
         grid_import=torch.clamp(grid, min=0.0),
         grid_export=torch.clamp(-grid, min=0.0),
-        ev_stored=(ev_soc - state.ev_soc) @ site.socket_capacity_kwh,
+        ev_stored=(moved.ev_soc - state.ev_soc) @ site.socket_capacity_kwh,
         ev_required=row.ev_required,
         ev_deliverable=row.ev_deliverable,
-        ev_unserved=torch.clamp(row.soc_due - ev_soc, min=0.0) @ site.socket_capacity_kwh,
+        ev_unserved=torch.clamp(row.soc_due - moved.ev_soc, min=0.0) @ site.socket_capacity_kwh,
         ev_impossible=row.ev_required - row.ev_deliverable,
     )
     stays = torch.clamp(row.left - 1.0, 0.0, 1.0)
-    soc_next = torch.lerp(row.soc_start, ev_soc, stays)  # exact at 0 and 1, and faster than torch.where
-    return state._replace(step=state.step + 1, bess_soc=bess_soc, ev_soc=soc_next), flows
+    ev_soc = torch.lerp(row.soc_start, moved.ev_soc, stays)  # exact at 0 and 1, and faster than torch.where
+    return state._replace(step=state.step + 1, bess_soc=moved.bess_soc, ev_soc=ev_soc), flows

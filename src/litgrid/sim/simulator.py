@@ -8,7 +8,7 @@ from torch import Tensor
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim import objective, physics
 from litgrid.sim.objective import Costs, Rates
-from litgrid.sim.physics import Flows, Row, State
+from litgrid.sim.physics import Flows, Moved, Row, State
 from litgrid.sim.tables import Tables
 from litgrid.sim.view import View
 from litgrid.site.site import Site
@@ -100,7 +100,7 @@ class Simulator:
 
         Args:
             state: at the start of the step.
-            action: [B, 1 + N] physical (``physics.step``).
+            action: [B, 1 + N] physical (``physics.move``).
 
         Returns:
             The state at the start of the next step, and the step's flows and costs.
@@ -116,12 +116,16 @@ class Simulator:
             ev_required=series["ev_required"],
             ev_deliverable=series["ev_deliverable"],
         )
-        after, flows = physics.step(state, action, row, self.params)
+        after, flows = physics.settle(state, self.move(state, action, row), row, self.params)
         counted = tables.counted[state.step.clamp(max=self.steps)]
         rates = Rates(series["price_per_kwh"], series["carbon_kg_per_kwh"], counted, self.demand_price_per_kw)
         costs, peak_kw = objective.costs(flows, rates, state.peak_kw, self.site)
         same_month = tables.same_month[after.step.clamp(max=self.steps)].unsqueeze(-1)
         return after._replace(peak_kw=peak_kw * same_month), flows, costs
+
+    def move(self, state: State, action: Tensor, row: Row) -> Moved:
+        """What batteries and vehicles do in a step; a subclass may ask another simulator."""
+        return physics.move(state, action, row, self.params)
 
     def view(self, state: State) -> View:
         """What the sites know at this moment."""
