@@ -1,0 +1,110 @@
+"""What an evaluation reports: the figures as JSON, and as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from litgrid.controllers import Controller
+from litgrid.evaluation.accounting import mean, yearly
+from litgrid.evaluation.ladder import Rung, ladder
+from litgrid.evaluation.rollout import Rollout, rollout
+from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.simulator import Simulator
+
+LOWEST_SERVICE = 0.99  # below it a controller saves energy by not charging vehicles, and its row is flagged
+SHARES = ("share_co2", "share_bill", "share_objective")  # of what the optimum gains; null until it is computed
+WIDTH = 100
+
+
+def evaluate(scenarios: ScenarioSet, controllers: Sequence[Controller]) -> dict[str, Any]:
+    """Run controllers through every year of a split and account for them, in float64 on the CPU.
+
+    Returns:
+        The figures of ``evaluate --json`` (``payload``).
+    """
+    simulator = Simulator(scenarios, dtype=torch.float64)
+    return payload(simulator, [rollout(simulator, controller) for controller in controllers])
+
+
+def payload(simulator: Simulator, rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    """Account for rollouts of the simulator's years.
+
+    Returns:
+        ``site``, ``split``, ``currency``, ``controllers`` (a row each: means over the years, and the years' own
+        figures under ``years``) and ``ladder``.
+    """
+    scenarios = simulator.scenarios
+    return {
+        "site": scenarios.site.name,
+        "split": scenarios.split,
+        "currency": scenarios.site.tariff.currency,
+        "controllers": [row(run) for run in rollouts],
+        "ladder": ladder(simulator, rollouts),
+    }
+
+
+def row(run: Rollout) -> dict[str, Any]:
+    """Account for one controller."""
+    years = yearly(run)
+    about = {"controller": run.controller, "seed": run.seed, "split": run.scenarios.split}
+    return {**about, **mean(years), **dict.fromkeys(SHARES), "years": years}
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Lay a payload out for the terminal, in at most 100 columns of plain text."""
+    years = len(figures["controllers"][0]["years"])
+    title = f"{figures['site']}, {figures['split']} years, mean of {years}"
+    parts = [title, "", *_comparison(figures), "", *_ladder(figures["ladder"])]
+    return "\n".join(parts)
+
+
+# heading, unit, figure, factor, format
+_COLUMNS = (
+    ("CO2", "t", "co2_kg", 1e-3, ",.1f"),
+    ("objective", "{currency}", "objective", 1.0, ",.0f"),
+    ("bill", "{currency}", "bill", 1.0, ",.0f"),
+    ("energy", "{currency}", "energy_bill", 1.0, ",.0f"),
+    ("demand", "{currency}", "demand_bill", 1.0, ",.0f"),
+    ("peak", "kW", "peak_kw", 1.0, ",.0f"),
+    ("PV used", "%", "self_consumption", 100.0, ".1f"),
+    ("unserved", "kWh", "ev_unserved_kwh", 1.0, ",.0f"),
+    ("service", "%", "ev_service", 100.0, ".2f"),
+)
+
+
+def _comparison(figures: dict[str, Any]) -> list[str]:
+    rows = figures["controllers"]
+    head = [["controller", *(column[0] for column in _COLUMNS)]]
+    units = [["", *(column[1].format(currency=figures["currency"]) for column in _COLUMNS)]]
+    lines = _align([*head, *units, *(_cells(entry) for entry in rows)])
+    if any(entry["ev_service"] < LOWEST_SERVICE for entry in rows):
+        lines.append(f"! service below {LOWEST_SERVICE:.0%}: vehicles went without, so its savings don't count")
+    return lines
+
+
+def _cells(entry: dict[str, Any]) -> list[str]:
+    name = entry["controller"] if entry["seed"] is None else f"{entry['controller']} (seed {entry['seed']})"
+    numbers = [format(entry[key] * factor, form) for _, _, key, factor, form in _COLUMNS]
+    flag = "!" if entry["ev_service"] < LOWEST_SERVICE else " "
+    return [name, *numbers[:-1], numbers[-1] + flag]
+
+
+def _ladder(rungs: list[Rung]) -> list[str]:
+    lines = [["CO2 ladder", "t a year", "saved, t"]]
+    lines += [[rung["rung"], f"{rung['co2_kg'] / 1e3:,.1f}", f"{rung['reduction_kg'] / 1e3:,.1f}"] for rung in rungs]
+    total = sum(rung["reduction_kg"] for rung in rungs)
+    return _align([*lines, ["sum", "", f"{total / 1e3:,.1f}"]])
+
+
+def _align(cells: list[list[str]]) -> list[str]:
+    """Pad to columns: the first to the left, the others to the right."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return [
+        "  ".join(
+            [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for line in cells
+    ]
