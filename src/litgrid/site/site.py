@@ -9,18 +9,20 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import Path_fr
 
 from litgrid.errors import InputError
+from litgrid.site.table import read_columns
 
 HOURS_PER_DAY = 24
 DAYS_PER_YEAR = 365  # generated years have no 29 February
 MAX_CARBON_KG_PER_KWH = 3.0  # burning lignite in an old plant stays below 1.5
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Part = TypeVar("Part")
 
 
 def _require(holds: bool, key: str, found: object, expected: str) -> None:
@@ -169,10 +171,36 @@ class DemandRow:
     Args:
         table: CSV with the columns escenario, tomas (sockets), cargas_dia (charges a day), energia_dia_kwh.
         scenario: number in the column ``escenario``.
+
+    Attributes:
+        sockets: of all groups, from the table.
+        charges_per_day: vehicles a day, from the table.
+        energy_kwh_per_day: energy that they require a day (stored in their batteries), from the table.
     """
 
     table: Path_fr
     scenario: int
+    sockets: int = field(init=False)
+    charges_per_day: float = field(init=False)
+    energy_kwh_per_day: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns = ["escenario", "tomas", "cargas_dia", "energia_dia_kwh"]
+        rows = read_columns(Path(self.table), columns, 0.0, 1e6)
+        row = rows[rows[:, 0] == self.scenario]
+        _require(len(row) == 1, "fleet.demand_row.scenario", self.scenario, f"a number that {self.table} has once")
+        object.__setattr__(self, "sockets", round(row[0, 1]))
+        object.__setattr__(self, "charges_per_day", float(row[0, 2]))
+        object.__setattr__(self, "energy_kwh_per_day", float(row[0, 3]))
+
+
+def _share_sockets(groups: list[SocketGroup], sockets: int) -> list[SocketGroup]:
+    """Share sockets among groups in proportion to those that they have, by largest remainders."""
+    _require(len(groups) >= 1, "fleet.groups", "none", "at least one group to share the demand row's sockets")
+    shares = [sockets * group.sockets / sum(g.sockets for g in groups) for group in groups]
+    missing = sockets - sum(map(int, shares))
+    largest = sorted(range(len(groups)), key=lambda g: int(shares[g]) - shares[g])[:missing]
+    return [replace(group, sockets=int(shares[g]) + (g in largest)) for g, group in enumerate(groups)]
 
 
 @dataclass(frozen=True)
@@ -187,7 +215,8 @@ class Fleet:
         peak_hours: window with more arrivals, [from, to).
         peak_factor: arrival rate in that window over the rate outside.
         energy_kwh_per_day: mean energy that vehicles require a day (stored in their batteries), over the year.
-        demand_row: takes charges, energy and sockets from a table of scenarios, instead of ``energy_kwh_per_day``.
+        demand_row: takes charges, energy and sockets from a table of scenarios: ``energy_kwh_per_day`` is then the
+            row's, and the row's sockets are shared among the groups in proportion to those configured.
     """
 
     groups: list[SocketGroup] = field(default_factory=list)
@@ -206,6 +235,9 @@ class Fleet:
         _require_range("fleet.stay_hours", self.stay_hours, 0.0, self.close_hour - self.open_hour)
         _require(self.peak_factor > 0, "fleet.peak_factor", self.peak_factor, "above 0")
         _require(self.energy_kwh_per_day >= 0, "fleet.energy_kwh_per_day", self.energy_kwh_per_day, "at least 0")
+        if self.demand_row is not None:
+            object.__setattr__(self, "groups", _share_sockets(self.groups, self.demand_row.sockets))
+            object.__setattr__(self, "energy_kwh_per_day", self.demand_row.energy_kwh_per_day)
 
     @property
     def sockets(self) -> int:
@@ -556,6 +588,6 @@ def read_site(path: str | Path) -> Site:
     return site
 
 
-def replace(site: Site, **changes: object) -> Site:
-    """``dataclasses.replace`` for a site (checked again)."""
-    return dataclasses.replace(site, **changes)  # type: ignore[arg-type]
+def replace(part: Part, **changes: object) -> Part:
+    """``dataclasses.replace`` for a site or a part of one (checked again)."""
+    return dataclasses.replace(part, **changes)  # type: ignore[type-var]
