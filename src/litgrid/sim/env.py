@@ -46,7 +46,7 @@ def make_env(
     if config.backend == "citylearn":
         from litgrid.sim.citylearn import CityLearnSiteEnv  # noqa: PLC0415 (CityLearn is an optional dependency)
 
-        return CityLearnSiteEnv(scenarios, config, device, seed)
+        return CityLearnSiteEnv(scenarios, envs, config, device, seed)
     return SiteEnv(scenarios, envs, config, device, seed)
 
 
