@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from litgrid.errors import InputError
-from litgrid.evaluation.rollout import Rollout
+from litgrid.evaluation.rollout import Rollout, label
 from litgrid.site.calendar import MONTH_DAYS, weekday_of_step
 from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, WEEKDAYS, Site
 
@@ -89,16 +89,15 @@ def _power(axes: Axes, run: Rollout, year: int, steps: Array) -> tuple[float, fl
         return energy / site.step_hours
 
     used = np.zeros(len(rows))
-    for name, (label, color) in USES.items():
-        axes.fill_between(hours, used, used + kw(name), step="post", color=color, label=label, linewidth=0)
+    for name, (text, color) in USES.items():
+        axes.fill_between(hours, used, used + kw(name), step="post", color=color, label=text, linewidth=0)
         used = used + kw(name)
     axes.fill_between(hours, -kw("bess_discharge"), step="post", color=BLUE, label="battery discharges", linewidth=0)
     axes.step(hours, kw("pv"), where="post", color=ORANGE, linewidth=1.5, label=f"PV (up to {kw('pv').max():,.0f} kW)")
     axes.step(hours, kw("grid_import"), where="post", color=RED, linewidth=1.5, label="import")
     axes.axhline(0.0, color="black", linewidth=0.6)
     axes.set_ylabel("kW")
-    title = run.controller if run.seed is None else f"{run.controller} (seed {run.seed})"
-    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    axes.set_title(label(run.controller, run.seed), loc="left", fontsize="medium", fontweight="bold")
     return -float(kw("bess_discharge").max()), float(max(used.max(), kw("grid_import").max()))
 
 

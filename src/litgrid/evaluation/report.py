@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,13 +13,19 @@ import torch
 from litgrid.controllers import Controller
 from litgrid.evaluation.accounting import mean, yearly
 from litgrid.evaluation.ladder import Rung, ladder
-from litgrid.evaluation.rollout import Rollout, rollout
+from litgrid.evaluation.rollout import Rollout, label, rollout
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
 
+TEST_LOG = "test_evaluations.jsonl"
 LOWEST_SERVICE = 0.99  # below it a controller saves energy by not charging vehicles, and its row is flagged
+RUNGS = {
+    "gasoline": "vehicles on gasoline, building on the grid",
+    "ev_on_grid": "+ vehicles on the grid",
+    "pv": "+ PV",
+    "bess_and_rule": "+ battery with the self-consumption rule",
+}
 SHARES = ("share_co2", "share_bill", "share_objective")  # of what the optimum gains; null until it is computed
-WIDTH = 100
 
 
 def evaluate(scenarios: ScenarioSet, controllers: Sequence[Controller]) -> dict[str, Any]:
@@ -53,12 +62,25 @@ def row(run: Rollout) -> dict[str, Any]:
     return {**about, **mean(years), **dict.fromkeys(SHARES), "years": years}
 
 
+def log_test(run: Path, checkpoint: str, row: dict[str, Any]) -> None:
+    """Log with a run that its agent was seen on the test years: a line in ``test_evaluations.jsonl``.
+
+    Args:
+        run: folder of the run.
+        checkpoint: name of the file.
+        row: of the agent, as in ``payload``.
+    """
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"time": when, "checkpoint": checkpoint, **{key: value for key, value in row.items() if key != "years"}}
+    with (run / TEST_LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
 def table(figures: dict[str, Any]) -> str:
     """Lay a payload out for the terminal, in at most 100 columns of plain text."""
     years = len(figures["controllers"][0]["years"])
-    title = f"{figures['site']}, {figures['split']} years, mean of {years}"
-    parts = [title, "", *_comparison(figures), "", *_ladder(figures["ladder"])]
-    return "\n".join(parts)
+    title = f"{figures['site']}: {figures['split']}, mean of {years} year{'s' if years > 1 else ''}"
+    return "\n".join([title, "", *_comparison(figures), "", *_ladder(figures["ladder"])])
 
 
 # heading, unit, figure, factor, format
@@ -66,10 +88,9 @@ _COLUMNS = (
     ("CO2", "t", "co2_kg", 1e-3, ",.1f"),
     ("objective", "{currency}", "objective", 1.0, ",.0f"),
     ("bill", "{currency}", "bill", 1.0, ",.0f"),
-    ("energy", "{currency}", "energy_bill", 1.0, ",.0f"),
     ("demand", "{currency}", "demand_bill", 1.0, ",.0f"),
     ("peak", "kW", "peak_kw", 1.0, ",.0f"),
-    ("PV used", "%", "self_consumption", 100.0, ".1f"),
+    ("self-cons.", "%", "self_consumption", 100.0, ".1f"),
     ("unserved", "kWh", "ev_unserved_kwh", 1.0, ",.0f"),
     ("service", "%", "ev_service", 100.0, ".2f"),
 )
@@ -86,17 +107,22 @@ def _comparison(figures: dict[str, Any]) -> list[str]:
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
-    name = entry["controller"] if entry["seed"] is None else f"{entry['controller']} (seed {entry['seed']})"
     numbers = [format(entry[key] * factor, form) for _, _, key, factor, form in _COLUMNS]
     flag = "!" if entry["ev_service"] < LOWEST_SERVICE else " "
-    return [name, *numbers[:-1], numbers[-1] + flag]
+    return [label(entry["controller"], entry["seed"]), *numbers[:-1], numbers[-1] + flag]
 
 
 def _ladder(rungs: list[Rung]) -> list[str]:
     lines = [["CO2 ladder", "t a year", "saved, t"]]
-    lines += [[rung["rung"], f"{rung['co2_kg'] / 1e3:,.1f}", f"{rung['reduction_kg'] / 1e3:,.1f}"] for rung in rungs]
+    lines += [
+        [_rung(rung["rung"]), f"{rung['co2_kg'] / 1e3:,.1f}", f"{rung['reduction_kg'] / 1e3:,.1f}"] for rung in rungs
+    ]
     total = sum(rung["reduction_kg"] for rung in rungs)
-    return _align([*lines, ["sum", "", f"{total / 1e3:,.1f}"]])
+    return _align([*lines, ["sum of all steps", "", f"{total / 1e3:,.1f}"]])
+
+
+def _rung(name: str) -> str:
+    return RUNGS.get(name, f"{name} instead of the rule")
 
 
 def _align(cells: list[list[str]]) -> list[str]:

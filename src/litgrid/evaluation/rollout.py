@@ -39,6 +39,11 @@ class Rollout:
     peak_kw: Tensor
 
 
+def label(controller: str, seed: int | None) -> str:
+    """Name a controller in tables and plots."""
+    return controller if seed is None else f"{controller} (seed {seed})"
+
+
 @torch.no_grad()
 def rollout(simulator: Simulator, controller: Controller) -> Rollout:
     """Run a controller through every whole year of the simulator's scenarios.
