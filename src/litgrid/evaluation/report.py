@@ -90,7 +90,7 @@ _COLUMNS = (
     ("bill", "{currency}", "bill", 1.0, ",.0f"),
     ("demand", "{currency}", "demand_bill", 1.0, ",.0f"),
     ("peak", "kW", "peak_kw", 1.0, ",.0f"),
-    ("self-cons.", "%", "self_consumption", 100.0, ".1f"),
+    ("PV used", "%", "self_consumption", 100.0, ".1f"),
     ("unserved", "kWh", "ev_unserved_kwh", 1.0, ",.0f"),
     ("service", "%", "ev_service", 100.0, ".2f"),
 )
