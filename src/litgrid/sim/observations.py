@@ -17,8 +17,6 @@ from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, Site
 
-BLOCKS = 8  # of three hours, for forecasts that need no finer grid
-
 EXOGENOUS = {
     "hour_sin": "hour of the day",
     "hour_cos": "",
@@ -45,6 +43,17 @@ ENDOGENOUS = {
 }
 """Site features that actions change."""
 SITE_FEATURES = EXOGENOUS | ENDOGENOUS
+PER_CHARGE = ("demand_counted", "peak")
+"""Site features with a column for each demand charge."""
+FORECASTS = {
+    "price": ("price_per_kwh", "price", HOURS_PER_DAY),
+    "carbon": ("carbon_kg_per_kwh", "carbon", 8),
+    "load_mean7": ("load_mean7_kw", "load", HOURS_PER_DAY),
+    "pv_mean7": ("pv_mean7_kw", "pv", HOURS_PER_DAY),
+    "load_persistence": ("load_persistence_kw", "load", 8),
+    "pv_persistence": ("pv_persistence_kw", "pv", 8),
+}
+"""Site features that are forecasts: what is forecast, its scale, and columns for the 24 hours."""
 SOCKET_FEATURES = {
     "connected": "1 where a vehicle is connected",
     "soc": "its SOC",
@@ -54,6 +63,16 @@ SOCKET_FEATURES = {
     "laxity": "share of the time left that is not needed for charging at full power, -1 to 1",
     "power": "of the socket / the site's strongest",
 }
+
+
+def site_columns(site: Site) -> list[str]:
+    """Name of every column of the site features; blocks of several columns are numbered."""
+    widths = {key: columns for key, (_, _, columns) in FORECASTS.items()}
+    widths |= dict.fromkeys(PER_CHARGE, len(site.tariff.demand))
+    names = []
+    for key in SITE_FEATURES:
+        names += [f"{key}_{i}" for i in range(widths[key])] if key in widths else [key]
+    return names
 
 
 def _scales(site: Site) -> dict[str, float]:
@@ -69,10 +88,10 @@ def _circle(phase: Tensor) -> tuple[Tensor, Tensor]:
     return angle.sin(), angle.cos()
 
 
-def _blocks(view: View, key: str, blocks: int, scale: float) -> Tensor:
-    """Means [B, blocks] of a day's forecast."""
+def _forecast(view: View, key: str, scale: float, columns: int) -> Tensor:
+    """Means [B, columns] of a day's forecast."""
     steps = view.site.steps_per_day
-    return view.forecast(key, steps).reshape(-1, blocks, steps // blocks).mean(-1) / scale
+    return view.forecast(key, steps).reshape(-1, columns, steps // columns).mean(-1) / scale
 
 
 def exogenous(view: View) -> Tensor:
@@ -94,13 +113,8 @@ def exogenous(view: View) -> Tensor:
         "load": load / scale["load"],
         "net": (load - pv) / max(scale["load"], scale["pv"]),
         "demand_counted": view.demand_counted,
-        "price": _blocks(view, "price_per_kwh", HOURS_PER_DAY, scale["price"]),
-        "carbon": _blocks(view, "carbon_kg_per_kwh", BLOCKS, scale["carbon"]),
-        "load_mean7": _blocks(view, "load_mean7_kw", HOURS_PER_DAY, scale["load"]),
-        "pv_mean7": _blocks(view, "pv_mean7_kw", HOURS_PER_DAY, scale["pv"]),
-        "load_persistence": _blocks(view, "load_persistence_kw", BLOCKS, scale["load"]),
-        "pv_persistence": _blocks(view, "pv_persistence_kw", BLOCKS, scale["pv"]),
     }
+    columns |= {key: _forecast(view, what, scale[unit], count) for key, (what, unit, count) in FORECASTS.items()}
     return torch.cat([columns[key] for key in EXOGENOUS], -1)
 
 
