@@ -22,11 +22,11 @@ DAY_PERSISTENCE = 0.25  # correlation of neighbouring days' clearness
 DAY_CONCENTRATION = 8.0  # of the beta distribution: variance = mean (1 - mean) / (concentration + 1)
 HOUR_PERSISTENCE = 0.85  # correlation of clearness an hour apart, within a day
 HIGHEST_CLEARNESS = 0.95  # of a month
-HEAT_HOURS = 3.0  # the air warms and cools with this time constant
-HEAT_K_PER_W_PER_M2 = 0.0125  # the air's warming by past irradiance
+HEAT_HOURS = 2.5  # the air warms and cools with this time constant
+HEAT_K_PER_W_PER_M2 = 0.0102  # the air's warming by past irradiance
 TEMPERATURE_PERSISTENCE = 0.5  # of the days' own anomaly
-TEMPERATURE_SPREAD_K = 0.5  # of the days' own anomaly
-WIND_PERSISTENCE = 0.9  # correlation of wind an hour apart
+TEMPERATURE_SPREAD_K = 0.6  # of the days' own anomaly
+WIND_PERSISTENCE = 0.82  # correlation of wind an hour apart
 
 
 def month_clearness(site: Site) -> Array:
@@ -63,7 +63,7 @@ def year(site: Site, rng: np.random.Generator) -> pd.DataFrame:
     """A year of weather and its lead-in days, as ``weather.years`` gives them."""
     above = sky(site)
     ghi = clearness(site, rng) * above.fine["ghi"].to_numpy()
-    split = pvlib.irradiance.erbs(ghi, above.fine["zenith"], above.fine.index)
+    split = pvlib.irradiance.erbs(ghi, above.fine["zenith"], above.middles)
     temperature = _temperature(site, ghi, rng)
     wind = _wind(site, len(ghi), rng)
     columns = {
@@ -86,7 +86,7 @@ def clearness(site: Site, rng: np.random.Generator) -> Array:
     chance = norm.cdf(ar1(len(mean), DAY_PERSISTENCE, rng))
     day = beta.ppf(chance, mean * DAY_CONCENTRATION, (1 - mean) * DAY_CONCENTRATION)[:, None]
     wander = ar1(clear.size, HOUR_PERSISTENCE ** (24 / substeps_per_day), rng).reshape(clear.shape)
-    spread = 0.08 + 0.3 * day * (1.05 - day)
+    spread = 0.115 + 0.43 * day * (1.05 - day)
     shape = np.clip(day + spread * wander, 0.05, 1.15)
     sums = (shape * clear).sum(axis=1, keepdims=True)
     kept: Array = shape * day * clear.sum(axis=1, keepdims=True) / np.maximum(sums, 1e-9)
@@ -99,10 +99,10 @@ def _temperature(site: Site, ghi: Array, rng: np.random.Generator) -> Array:
     substeps_per_day = len(ghi) // (len(above.stamps) // site.steps_per_day)
     months = np.asarray(site.weather.temp_air_c)
     middle = (np.arange(12) + 0.5) * DAYS_PER_YEAR / 12
-    day_of_year = np.asarray(above.fine.index.dayofyear) - 0.5
+    day_of_year = np.asarray(above.middles.dayofyear) - 0.5
     seasonal = np.interp(day_of_year, middle, months, period=DAYS_PER_YEAR)
     heat = _heat(ghi, substeps_per_day)
-    usual = _heat(month_clearness(site)[above.fine.index.month - 1] * above.fine["ghi"].to_numpy(), substeps_per_day)
+    usual = _heat(month_clearness(site)[above.middles.month - 1] * above.fine["ghi"].to_numpy(), substeps_per_day)
     usual = pd.Series(usual).rolling(30 * substeps_per_day, center=True, min_periods=1).mean().to_numpy()
     days = ar1(len(ghi) // substeps_per_day, TEMPERATURE_PERSISTENCE, rng) * TEMPERATURE_SPREAD_K
     anomaly = np.interp(np.arange(len(ghi)), (np.arange(len(days)) + 0.5) * substeps_per_day, days)

@@ -12,25 +12,30 @@ from scipy.optimize import brentq
 
 from litgrid.errors import InputError
 from litgrid.site.clock import LEAD_IN_DAYS, time_stamps
+from litgrid.site.measured import load_days
 from litgrid.site.process import Array, ar1
+from litgrid.site.resample import draw_days
 from litgrid.site.site import Site
 from litgrid.site.sky import SUBSTEP_SECONDS
 
 # Load over the year's mean in each hour of the day: Monday to Thursday, Friday and Saturday, Sunday.
-_WORKDAY = (0.36, 0.33, 0.32, 0.31, 0.31, 0.30, 0.39, 0.52, 0.68, 0.87, 1.32, 1.57)
-_WORKDAY += (1.59, 1.60, 1.62, 1.61, 1.60, 1.58, 1.56, 1.55, 1.51, 1.36, 0.79, 0.43)
-_WEEKEND = (0.37, 0.34, 0.33, 0.32, 0.32, 0.31, 0.38, 0.51, 0.67, 0.87, 1.34, 1.58)
-_WEEKEND += (1.60, 1.62, 1.63, 1.64, 1.63, 1.61, 1.58, 1.57, 1.54, 1.45, 0.87, 0.45)
-_SUNDAY = (0.37, 0.34, 0.34, 0.32, 0.32, 0.31, 0.35, 0.41, 0.56, 0.85, 1.36, 1.58)
-_SUNDAY += (1.60, 1.61, 1.62, 1.58, 1.58, 1.58, 1.57, 1.56, 1.53, 1.38, 0.81, 0.44)
+_WORKDAY = [0.36, 0.33, 0.32, 0.31, 0.31, 0.30, 0.39, 0.52, 0.68, 0.87, 1.32, 1.57]
+_WORKDAY += [1.59, 1.60, 1.62, 1.61, 1.60, 1.58, 1.58, 1.57, 1.55, 1.42, 0.86, 0.43]
+_WEEKEND = [0.37, 0.34, 0.33, 0.32, 0.32, 0.31, 0.38, 0.51, 0.67, 0.87, 1.34, 1.58]
+_WEEKEND += [1.60, 1.62, 1.63, 1.64, 1.63, 1.61, 1.60, 1.59, 1.57, 1.49, 0.92, 0.45]
+_SUNDAY = [0.37, 0.34, 0.34, 0.32, 0.32, 0.31, 0.35, 0.41, 0.56, 0.85, 1.36, 1.58]
+_SUNDAY += [1.60, 1.61, 1.62, 1.58, 1.58, 1.58, 1.59, 1.58, 1.56, 1.43, 0.85, 0.44]
 WEEK = np.array([*_WORKDAY * 4, *_WEEKEND * 2, *_SUNDAY])
-CLOSED_BASE, CLOSED_SHARE = 0.32, 0.35  # a closed day: the base, and this share of what is above it
-SEASON_PERSISTENCE, SEASON_SPREAD = 0.97, 0.045  # of the level, from day to day
-DAY_PERSISTENCE, DAY_SPREAD = 0.4, 0.04
-HOUR_PERSISTENCE = 0.75
-# Spread of the variations within the day, for each hour: nights and the hours of opening and closing vary most.
-HOUR_SPREAD = np.array([0.13] * 6 + [0.11] * 3 + [0.09, 0.06] + [0.045] * 10 + [0.06, 0.15, 0.13])
-REFERENCE_YEARS = 8
+# A closed day has the base, and a share of what is above it on other days.
+CLOSED_BASE, CLOSED_SHARE = 0.32, 0.45
+# The level drifts over weeks and varies from day to day; so do, over days, the hours of the night, of opening and of
+# closing; and all hours vary by themselves. Correlations of neighbouring days or hours, and spreads.
+SEASON_PERSISTENCE, SEASON_SPREAD = 0.98, 0.05
+DAY_PERSISTENCE, DAY_SPREAD = 0.55, 0.045
+SHAPE_PERSISTENCE, HOUR_PERSISTENCE = 0.9, 0.7
+SHAPE_SPREAD = np.array([0.13] * 6 + [0.10] * 3 + [0.07, 0.03] + [0.0] * 10 + [0.03, 0.12, 0.12])
+HOUR_SPREAD = np.array([0.10] * 6 + [0.09] * 3 + [0.07, 0.05] + [0.035] * 10 + [0.045, 0.12, 0.10])
+REFERENCE_YEARS = 32
 
 
 def years(site: Site, split: str, count: int, rng: np.random.Generator) -> list[Array]:
@@ -50,8 +55,12 @@ def years(site: Site, split: str, count: int, rng: np.random.Generator) -> list[
     Raises:
         InputError: the site's figures or its measured file are wrong.
     """
-    power, scale_kw = _fit(site)
-    return [scale_kw * _relative(site, rng) ** power for _ in range(count)]
+    if site.load.file is None:
+        power, scale_kw = _fit(site)
+        return [scale_kw * _relative(site, rng) ** power for _ in range(count)]
+    days, calendar = load_days(site, site.load.file), time_stamps(site)[:: site.steps_per_day]
+    draws = (draw_days(days.dates, calendar, split, rng, weekdays=True) for _ in range(count))
+    return [days.values[drawn].ravel() for drawn in draws]
 
 
 def _relative(site: Site, rng: np.random.Generator) -> Array:
@@ -61,17 +70,23 @@ def _relative(site: Site, rng: np.random.Generator) -> Array:
     substeps = -(-site.step_seconds // SUBSTEP_SECONDS)
     per_day = site.steps_per_day * substeps
     hour = (np.arange(days * per_day) + 0.5) * 24 / per_day
-    of_week = (hour + 24 * stamps[0].weekday()) % 168
-    profile = np.interp(of_week, np.arange(168) + 0.5, WEEK, period=168)
+    profile = _of_hour(WEEK, hour + 24 * stamps[0].weekday())
     season = ar1(days, SEASON_PERSISTENCE, rng) * SEASON_SPREAD
+    season -= season[LEAD_IN_DAYS:].mean()  # a year keeps its energy
     level = season + ar1(days, DAY_PERSISTENCE, rng) * DAY_SPREAD
-    within = ar1(len(hour), HOUR_PERSISTENCE ** (24 / per_day), rng)
-    spread = np.interp(hour % 24, np.arange(24) + 0.5, HOUR_SPREAD, period=24)
-    load = profile * np.exp(np.repeat(level, per_day) + spread * within)
+    shape = np.repeat(ar1(days, SHAPE_PERSISTENCE, rng), per_day) * _of_hour(SHAPE_SPREAD, hour)
+    within = ar1(len(hour), HOUR_PERSISTENCE ** (24 / per_day), rng) * _of_hour(HOUR_SPREAD, hour)
+    load = profile * np.exp(np.repeat(level, per_day) + shape + within)
     closed = np.repeat(rng.random(days) < site.load.closures_per_year / 365, per_day)
     load = np.where(closed, CLOSED_BASE + CLOSED_SHARE * np.maximum(load - CLOSED_BASE, 0), load)
     means: Array = load.reshape(-1, substeps).mean(axis=1)
     return means
+
+
+def _of_hour(values: Array, hour: Array) -> Array:
+    """Values of the hours of a day or a week, [24 or 168], at hours, with straight lines between."""
+    interpolated: Array = np.interp(hour, np.arange(len(values)) + 0.5, values, period=len(values))
+    return interpolated
 
 
 def _fit(site: Site) -> tuple[float, float]:

@@ -28,12 +28,14 @@ class Sky:
     Attributes:
         stamps: starts of the T steps.
         substeps: S, how many sub-steps make a step.
-        fine: a row for the middle of each of the T x S sub-steps, local standard time: apparent_zenith, zenith,
-            apparent_elevation, elevation, azimuth in degrees, and ghi, dni, dhi of the clear sky in W/m2.
+        middles: middles of the T x S sub-steps, local standard time.
+        fine: a row for each of them: apparent_zenith, zenith, elevation, azimuth, ... in degrees, and ghi, dni, dhi
+            of the clear sky in W/m2.
     """
 
     stamps: pd.DatetimeIndex
     substeps: int
+    middles: pd.DatetimeIndex
     fine: pd.DataFrame
 
     def mean(self, values: Array | pd.Series[float]) -> Array:
@@ -45,6 +47,12 @@ class Sky:
     def clear(self) -> dict[str, Array]:
         """Means of the clear sky's ghi, dni, dhi over the steps, [T] each, in W/m2."""
         return {key: self.mean(self.fine[key]) for key in ("ghi", "dni", "dhi")}
+
+    @functools.cached_property
+    def highest_elevation_deg(self) -> Array:
+        """Highest elevation of the sun in each step, [T], in degrees."""
+        elevation: Array = self.fine["elevation"].to_numpy().reshape(-1, self.substeps).max(axis=1)
+        return elevation
 
 
 def place(location: Location) -> pvlib.location.Location:
@@ -59,7 +67,8 @@ def sun_and_clear_sky(location: Location, times: pd.DatetimeIndex) -> pd.DataFra
     """
     sun = place(location).get_solarposition(times)
     clear = place(location).get_clearsky(times, model="ineichen", solar_position=sun)
-    return pd.concat([sun, clear], axis=1)
+    both: pd.DataFrame = pd.concat([sun, clear], axis=1)
+    return both
 
 
 def sky(site: Site) -> Sky:
@@ -74,4 +83,4 @@ def _sky(location: Location, start: pd.Timestamp, steps: int, step_seconds: int)
     substep = pd.Timedelta(seconds=step_seconds) / substeps
     stamps = pd.date_range(start, periods=steps, freq=pd.Timedelta(seconds=step_seconds))
     middles = pd.date_range(start + substep / 2, periods=steps * substeps, freq=substep)
-    return Sky(stamps, substeps, sun_and_clear_sky(location, middles))
+    return Sky(stamps, substeps, middles, sun_and_clear_sky(location, middles))
