@@ -223,7 +223,10 @@ def _schema(site: Site, steps: int) -> dict[str, Any]:
         "random_episode_split": False,
         "seconds_per_time_step": site.step_seconds,
         "observations": {name: {"active": True, "shared_in_central_agent": False} for name in OBSERVATIONS},
-        "actions": {"electrical_storage": {"active": True}, "electric_vehicle_storage": {"active": True}},
+        "actions": {
+            "electrical_storage": {"active": site.battery.capacity_kwh > 0 and site.battery.power_kw > 0},
+            "electric_vehicle_storage": {"active": True},
+        },
         "reward_function": {"type": "citylearn.reward_function.RewardFunction", "attributes": {}},
         "electric_vehicles_def": vehicles,
         "buildings": {"site": building},

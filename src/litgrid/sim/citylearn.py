@@ -68,8 +68,10 @@ class CityLearnYear:
             )
         self.env.reward_function = _NoReward()
         self.steps = scenarios.steps
-        self._first = 0  # row of the year with which the episode begins
         (self._building,) = self.env.buildings
+        self._first = 0  # row of the year with which the episode begins
+        self._battery = "electrical_storage" in self._building.active_actions  # CityLearn takes none without capacity
+        self._idle_soc = scenarios.site.battery.initial_soc  # of a battery that can't move
 
     def stands_at(self, step: int, bess_soc: float, ev_soc: NDArray[np.float64]) -> bool:
         """Whether CityLearn's present row and SOCs are these; arguments as for ``start``."""
@@ -78,7 +80,7 @@ class CityLearnYear:
             return False
         vehicles = [charger.connected_electric_vehicle for charger in self._building.electric_vehicle_chargers]
         present = [0.0 if vehicle is None else vehicle.battery.soc[t] for vehicle in vehicles]
-        present.append(self._building.electrical_storage.soc[t])
+        present.append(self._bess_soc(t))
         return np.array_equal(np.array(present, dtype=np.float32), np.append(ev_soc, bess_soc).astype(np.float32))
 
     def start(self, step: int, bess_soc: float, ev_soc: NDArray[np.float64]) -> None:
@@ -91,7 +93,7 @@ class CityLearnYear:
         """
         if not 0 <= step < self.steps:
             raise ValueError(f"step {step}: CityLearn's data are those of the steps 0 to {self.steps - 1}")
-        self._first = step
+        self._first, self._idle_soc = step, bess_soc
         self.env.episode_time_steps = [(step, self.steps)]
         self.env.reset()
         self._building.electrical_storage.force_set_soc(bess_soc)
@@ -106,11 +108,11 @@ class CityLearnYear:
             action: [1 + N] physical: the battery in [-1, 1], sockets in [0, 1] ([-1, 1] with V2G).
         """
         t, building = self.env.time_step, self._building
-        self.env.step([action.tolist()])
+        self.env.step([action[0 if self._battery else 1 :].tolist()])
         chargers = building.electric_vehicle_chargers
         vehicles = [charger.past_connected_evs[t] for charger in chargers]
         return Energies(
-            bess_soc=float(building.electrical_storage.soc[t]),
+            bess_soc=self._bess_soc(t),
             bess_kwh=float(building.electrical_storage.electricity_consumption[t]),
             ev_soc=np.array([0.0 if vehicle is None else vehicle.battery.soc[t] for vehicle in vehicles]),
             ev_kwh=np.array([charger.electricity_consumption[t] for charger in chargers], dtype=np.float64),
@@ -118,6 +120,9 @@ class CityLearnYear:
             cost=float(building.net_electricity_consumption_cost[t]),
             co2_kg=float(building.net_electricity_consumption_emission[t]),
         )
+
+    def _bess_soc(self, t: int) -> float:
+        return float(self._building.electrical_storage.soc[t]) if self._battery else self._idle_soc
 
 
 class CityLearnSimulator(Simulator):
