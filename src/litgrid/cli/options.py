@@ -18,6 +18,12 @@ class Parser(ArgumentParser):
         raise InputError(" ".join(message.split())) from ex
 
 
+def check_json(path: str | None) -> None:
+    """Refuse a ``--json`` that can't be written, before anything is computed."""
+    if path is not None and not Path(path).parent.is_dir():  # the folder of "-" is the present one
+        raise InputError(f"--json {path}: there is no folder {Path(path).parent}; expected an existing one")
+
+
 def write_json(figures: dict[str, Any], path: str) -> None:
     """Write the figures of a command.
 
@@ -29,9 +35,8 @@ def write_json(figures: dict[str, Any], path: str) -> None:
     if path == "-":
         sys.stdout.write(text + "\n")
         return
+    check_json(path)
     target = Path(path)
-    if not target.parent.is_dir():
-        raise InputError(f"--json {path}: there is no folder {target.parent}; expected an existing one")
     part = target.with_name(target.name + ".part")  # whole or not at all
     part.write_text(text + "\n", encoding="utf-8")
     part.replace(target)
