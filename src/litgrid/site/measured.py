@@ -13,15 +13,20 @@ from litgrid.site.irradiance import SkyOfRows, follow_sky, sky_of_rows
 from litgrid.site.process import Array
 from litgrid.site.series import MeasuredDays, Rows, check_stamps, check_year, usual_interval, whole_days
 from litgrid.site.site import LoadFile, Site, WeatherFile
+from litgrid.site.sky import DARK_DEG
 from litgrid.site.table import numbers, read_text
 from litgrid.site.weather_files import WeatherRows, parse_stamps, read_weather
 
-WEATHER_LIMITS = ((0.0, 2000.0), (0.0, 2000.0), (0.0, 2000.0), (-70.0, 65.0), (-0.5, 80.0))
-"""Values that make sense for W/m2, degrees C and m/s; wind just below 0 is an anemometer's offset and becomes 0."""
+WEATHER_LIMITS = ((0.0, 1600.0), (0.0, 1600.0), (0.0, 1600.0), (-90.0, 60.0), (-0.5, 80.0))
+"""Values that make sense for GHI, DNI, DHI in W/m2, air temperature in degrees C, wind in m/s; wind just below 0 is an
+anemometer's offset and becomes 0."""
 
 HIGHEST_LOAD_KW = 1e6
-DARK_DEG, DARK_W_PER_M2 = -6.0, 10.0
-"""With the sun below this elevation (the end of civil twilight), irradiance is at most this."""
+DARK_W_PER_M2 = 10.0
+"""With the sun below ``DARK_DEG``, irradiance is at most this."""
+
+CLEARNESS = (0.15, 1.2)
+"""A year's GHI over the clear sky's is between these, or its unit is wrong."""
 
 
 def load_days(site: Site, file: LoadFile) -> MeasuredDays:
@@ -58,6 +63,7 @@ def weather_days(site: Site, file: WeatherFile) -> MeasuredDays:
     check_year(rows)
     above = sky_of_rows(site, rows.starts, rows.width_seconds)
     _check_night(site, rows, above)
+    _check_unit(rows, above)
     days = whole_days(rows, site.step_seconds)
     days.values[..., :3] = follow_sky(site, rows, above, days)
     return days
@@ -84,6 +90,19 @@ def _starts(site: Site, stamps: pd.DatetimeIndex, stamp: str, interval: pd.Timed
     """Starts of the intervals (or instants) in the site's local standard time, without time zone."""
     local = stamps if stamps.tz is None else stamps.tz_convert(standard_time(site.location)).tz_localize(None)
     return local - {"instant": 0.0, "start": 0.0, "middle": 0.5, "end": 1.0}[stamp] * interval
+
+
+def _check_unit(rows: Rows, above: SkyOfRows) -> None:
+    """Check that GHI is of the clear sky's order.
+
+    Raises:
+        InputError: it is not.
+    """
+    mean, clear = float(rows.values[:, 0].mean()), float(above.clear[:, 0].mean())
+    low, high = CLEARNESS
+    if not low <= mean / clear <= high:
+        found, expected = f"a mean GHI of {mean:g} W/m2", f"{low * clear:.0f} to {high * clear:.0f} W/m2"
+        raise InputError(f"{rows.path}: found {found}, expected {expected} at this place (is the unit W/m2?)")
 
 
 def _check_night(site: Site, rows: Rows, above: SkyOfRows) -> None:

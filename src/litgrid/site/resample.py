@@ -22,8 +22,8 @@ def split_days(days: int, split: str) -> range:
         split: train, validation or test.
     """
     held_out = round(0.15 * days)
-    bounds = {"train": (0, days - 2 * held_out), "validation": (days - 2 * held_out, days - held_out)}
-    return range(*bounds.get(split, (days - held_out, days)))
+    train, validation = days - 2 * held_out, days - held_out
+    return {"train": range(train), "validation": range(train, validation), "test": range(validation, days)}[split]
 
 
 def split_mask(dates: pd.DatetimeIndex, split: str) -> NDArray[np.bool_]:

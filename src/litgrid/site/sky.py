@@ -19,6 +19,8 @@ from litgrid.site.process import Array
 from litgrid.site.site import Location, Site
 
 SUBSTEP_SECONDS = 900
+DARK_DEG = -6.0
+"""With the sun lower than this (the end of civil twilight), there is neither irradiance nor PV power."""
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,14 @@ from pvlib.modelchain import ModelChain
 from litgrid.errors import InputError
 from litgrid.site.process import Array
 from litgrid.site.site import Site
-from litgrid.site.sky import place, sky
+from litgrid.site.sky import DARK_DEG, place, sky
 from litgrid.site.strings import named_system, pvwatts_system
 
-NIGHT_DROP_K = 15.0
 PERFORMANCE_RATIO = (0.60, 0.95)
 """A plant's yearly performance ratio is between these, or its size, weather or clock is wrong."""
 
-DARK_DEG = -6.0
-"""With the sun lower than this during a whole step (the end of civil twilight), there is no PV power."""
+NIGHT_DROP_K = 15.0
+"""How far a cold night is below the mean of the coldest month; strings have to stand cells as cold as that."""
 
 
 def ac_power_kw(site: Site, weather: pd.DataFrame) -> Array:
@@ -92,12 +91,16 @@ def check(site: Site, ac_kw: Array, weather: pd.DataFrame) -> None:
         InputError: PV power at night, above the inverters' limit, or at a performance ratio that no plant has.
     """
     highest = sky(site).highest_elevation_deg[_rows(site, weather)]
-    dark = np.flatnonzero((highest < DARK_DEG) & ((ac_kw > 0) | (weather["ghi_w_per_m2"].to_numpy() > 0)))
+    ghi = weather["ghi_w_per_m2"].to_numpy()
+    dark = np.flatnonzero((highest < DARK_DEG) & ((ac_kw > 0) | (ghi > 0)))
     if len(dark):
-        when, down = weather.index[dark[0]], -highest[dark[0]]
+        row, when = (
+            dark[0],
+            f"on {weather.index[dark[0]]:%d %B at %H:%M} with the sun {-highest[dark[0]]:.0f} degrees down",
+        )
         raise InputError(
-            f"site {site.name}, weather: found sun and {ac_kw[dark[0]]:.1f} kW of PV on {when:%d %B at %H:%M} with the "
-            f"sun {down:.0f} degrees down, expected none (is the weather in standard time of {site.location.timezone}?)"
+            f"site {site.name}, weather: found {ghi[row]:g} W/m2 and {ac_kw[row]:g} kW of PV {when}, expected none "
+            f"(is the weather in standard time of {site.location.timezone}?)"
         )
     if ac_kw.max() > site.pv.ac_kw * (1 + 1e-9):
         raise InputError(f"site {site.name}, pv.ac_kw: found {ac_kw.max():.1f} kW, expected {site.pv.ac_kw} at most")
@@ -139,7 +142,6 @@ def _chain(site: Site) -> ModelChain:
     """The model chain of one inverter and its strings."""
     pv = site.pv
     by_name = pv.module is not None
-    # Strings have to stand cells that are as cold as the air of a cold night: that far below the coldest month's mean.
     system = named_system(pv, min(site.weather.temp_air_c) - NIGHT_DROP_K) if by_name else pvwatts_system(pv)
 
     def lose(chain: ModelChain) -> None:
