@@ -7,14 +7,17 @@ serves YAML files, command-line options (``--data.site.battery.capacity_kwh 800`
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import Path_fr
 
 from litgrid.errors import InputError
+from litgrid.site.explain import check_yaml, explain
 from litgrid.site.table import read_columns
 
 HOURS_PER_DAY = 24
@@ -26,8 +29,8 @@ Part = TypeVar("Part")
 
 
 def _require(holds: bool, key: str, found: object, expected: str) -> None:
-    """Raise an ``InputError`` that names the key, what was found and what would be right."""
-    if not holds:
+    """Raise an ``InputError`` that names the key, what was found and what would be right; infinity never is."""
+    if not holds or (isinstance(found, float) and math.isinf(found)):
         raise InputError(f"site, {key}: found {found}, expected {expected}")
 
 
@@ -571,20 +574,25 @@ class Site:
         return DAYS_PER_YEAR * self.steps_per_day
 
 
-def read_site(path: str | Path) -> Site:
+def read_site(path: str | Path, overrides: Sequence[str] = ()) -> Site:
     """Read a site from a YAML file; file names in it are relative to its folder.
 
+    Args:
+        path: the file.
+        overrides: options that replace keys of the file, such as ``--site.battery.capacity_kwh=800``.
+
     Raises:
-        InputError: the file is missing or a key in it is unknown, missing or wrong.
+        InputError: the file is missing or a key is unknown, missing or wrong.
     """
+    check_yaml(Path(path))
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Site, "site")
     try:
-        site: Site = parser.instantiate(parser.parse_args([f"--site={path}"])).site
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
+        site: Site = parser.instantiate(parser.parse_args([f"--site={path}", *overrides])).site
+    except InputError as error:
+        raise InputError(" ".join([str(path), *overrides]) + ", " + str(error).removeprefix("site, ")) from error
+    except ArgumentError as error:
+        raise InputError(" ".join([str(path), *overrides]) + ", " + explain(str(error), Site)) from error
     return site
 
 

@@ -151,7 +151,7 @@ def _draw(site: Site, hours: Hours, vehicles: float, rng: np.random.Generator) -
     start = day * site.steps_per_day + hours.first + step
     drawn = Sessions(socket, start, start + wishes[wishes > 0], arrival, required)
     if fleet.demand_row is None:
-        kept = _thin(_required_kwh(site, drawn), fleet.energy_kwh_per_day * DAYS_PER_YEAR, rng)
+        kept = _thin(required_kwh(site, drawn), fleet.energy_kwh_per_day * DAYS_PER_YEAR, rng)
     else:
         kept = _thin(np.ones(len(socket)), total, rng)
     return Sessions(*(values[kept] for values in drawn))
@@ -164,7 +164,7 @@ def _draw_soc(fleet: Fleet, key: str, socket: Array, rng: np.random.Generator) -
     return socs
 
 
-def _required_kwh(site: Site, drawn: Sessions) -> Array:
+def required_kwh(site: Site, drawn: Sessions) -> Array:
     """Energy that each vehicle requires, stored in its battery, [M]."""
     capacity = socket_values(site.fleet, "battery_kwh")[drawn.socket]
     needs: Array = np.maximum(0.0, drawn.soc_required - drawn.soc_arrival) * capacity
@@ -201,10 +201,10 @@ def _scale_required(site: Site, hours: Hours, drawn: Sessions) -> Array:
         return drawn._replace(soc_required=required)
 
     low, high = 0.0, 1.0 / grain
-    largest = float(_required_kwh(site, scaled(high)).sum())
+    largest = float(required_kwh(site, scaled(high)).sum())
     if largest < (1.0 - TOLERANCE) * total:
         _refuse(site, hours, largest / DAYS_PER_YEAR)
     for _ in range(40):  # bisection to rounding: the energy grows with the scale
         scale = (low + high) / 2
-        low, high = (scale, high) if _required_kwh(site, scaled(scale)).sum() < total else (low, scale)
+        low, high = (scale, high) if required_kwh(site, scaled(scale)).sum() < total else (low, scale)
     return scaled(high).soc_required
