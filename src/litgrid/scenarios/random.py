@@ -43,6 +43,7 @@ def _series(site: Site, scenarios: int, steps: int, draw: np.random.Generator) -
         "price_per_kwh": draw.uniform(0.1, 0.6, shape),
         "carbon_kg_per_kwh": draw.uniform(0.2, 0.8, shape),
         "ghi_w_per_m2": 1000.0 * sun,
+        "poa_w_per_m2": 1000.0 * sun,
         "temp_air_c": draw.uniform(20.0, 32.0, shape),
     }
     for key in ("pv", "load"):

@@ -24,6 +24,7 @@ SERIES = {
     "load_persistence_kw": "forecast of the load for this row: the same hour of the day before",
     "load_mean7_kw": "forecast of the load for this row: mean of the same hour of the seven days before",
     "ghi_w_per_m2": "global horizontal irradiance, mean over the step",
+    "poa_w_per_m2": "irradiance on the modules (plane of array), mean over the step",
     "temp_air_c": "air temperature, mean over the step",
 }
 SESSION = {
