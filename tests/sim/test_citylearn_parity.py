@@ -17,7 +17,7 @@ from litgrid.scenarios.build import build
 from litgrid.scenarios.export import export
 from litgrid.scenarios.random import random_scenarios as draw_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.citylearn import CityLearnYear, Energies
+from litgrid.sim.citylearn import CityLearnYear, Energies, process_settings_kept
 from litgrid.sim.simulator import Simulator
 from litgrid.site.site import Battery, Site, SocketGroup, Years, read_site, replace
 
@@ -274,7 +274,8 @@ def test_nothing_is_drawn(small_site: Site, tmp_path: Path) -> None:
     year, actions = CityLearnYear(scenarios, 0), random_actions(small_site, 100).tolist()
     runs = []
     for seed in (0, 7):
-        env = type(year.env)(str(path), offline=True, random_seed=seed)
+        with process_settings_kept():
+            env = type(year.env)(str(path), offline=True, random_seed=seed)
         while not env.terminated:
             env.step([actions[env.time_step]])
         (building,) = env.buildings

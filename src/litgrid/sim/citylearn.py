@@ -60,7 +60,7 @@ class CityLearnYear:
     """
 
     def __init__(self, scenarios: ScenarioSet, index: int) -> None:
-        with _process_settings_kept(), tempfile.TemporaryDirectory(prefix="litgrid-citylearn-") as folder:
+        with process_settings_kept(), tempfile.TemporaryDirectory(prefix="litgrid-citylearn-") as folder:
             schema = export(scenarios, index, Path(folder) / "data")
             # one observation: none of CityLearn's are used, and building all of them takes longer than a step
             self.env = _environment_class()(
@@ -211,13 +211,13 @@ def _environment_class() -> Any:
         raise InputError(f"{needed}; found Python {platform.python_version()} without it") from None
     if found != VERSION:
         raise InputError(f"{needed}; found citylearn {found}")
-    with _process_settings_kept():
+    with process_settings_kept():
         from citylearn.citylearn import CityLearnEnv  # noqa: PLC0415 (an optional dependency)
     return CityLearnEnv
 
 
 @contextmanager
-def _process_settings_kept() -> Iterator[None]:
+def process_settings_kept() -> Iterator[None]:
     """Undo what CityLearn does to the whole process: the root logger's level and handlers, numpy's error handling."""
     root, errors = logging.getLogger(), np.geterr()
     level, handlers = root.level, root.handlers[:]
