@@ -22,6 +22,9 @@ WEATHER_LIMITS = ((0.0, 1600.0), (0.0, 1600.0), (0.0, 1600.0), (-90.0, 60.0), (-
 anemometer's offset and becomes 0."""
 
 HIGHEST_LOAD_KW = 1e6
+SINCE_START = {"instant": 0.0, "start": 0.0, "middle": 0.5, "end": 1.0}
+"""Share of an interval that has passed at its stamp."""
+
 DARK_W_PER_M2 = 10.0
 """With the sun below ``DARK_DEG``, irradiance is at most this."""
 
@@ -42,9 +45,9 @@ def load_days(site: Site, file: LoadFile) -> MeasuredDays:
     text = read_text(path, [file.time_column, file.value_column], file.separator)
     values = numbers(path, text[file.value_column], 0.0, HIGHEST_LOAD_KW)
     kw = values if file.unit == "kW" else values / (interval / pd.Timedelta(hours=1))
-    stamps = parse_stamps(path, text[file.time_column], file.time_format)
+    stamps = _local(site, parse_stamps(path, text[file.time_column], file.time_format))
     check_stamps(path, stamps, interval)
-    rows = Rows(path, _starts(site, stamps, file.stamp, interval), kw[:, None], interval)
+    rows = Rows(path, stamps - SINCE_START[file.stamp] * interval, kw[:, None], interval)
     check_year(rows)
     return whole_days(rows, site.step_seconds)
 
@@ -70,13 +73,13 @@ def weather_days(site: Site, file: WeatherFile) -> MeasuredDays:
 
 
 def _weather_rows(site: Site, path: Path, raw: WeatherRows) -> Rows:
-    interval = usual_interval(raw.stamps)
+    stamps, interval = _local(site, raw.stamps), usual_interval(raw.stamps)
     if interval > pd.Timedelta(hours=1):
         found = f"a row every {interval / pd.Timedelta(hours=1):g} hours"
         raise InputError(f"{path}: found {found}, expected one an hour at least")
-    check_stamps(path, raw.stamps, interval, raw.first_line)
-    starts = _starts(site, raw.stamps, raw.stamp, interval)
-    return Rows(path, starts, _weather_values(path, raw), interval, raw.stamp == "instant", raw.first_line)
+    check_stamps(path, stamps, interval, raw.first_line)
+    starts, values = stamps - SINCE_START[raw.stamp] * interval, _weather_values(path, raw)
+    return Rows(path, starts, values, interval, raw.stamp == "instant", raw.first_line)
 
 
 def _weather_values(path: Path, rows: WeatherRows) -> Array:
@@ -86,10 +89,9 @@ def _weather_values(path: Path, rows: WeatherRows) -> Array:
     return values
 
 
-def _starts(site: Site, stamps: pd.DatetimeIndex, stamp: str, interval: pd.Timedelta) -> pd.DatetimeIndex:
-    """Starts of the intervals (or instants) in the site's local standard time, without time zone."""
-    local = stamps if stamps.tz is None else stamps.tz_convert(standard_time(site.location)).tz_localize(None)
-    return local - {"instant": 0.0, "start": 0.0, "middle": 0.5, "end": 1.0}[stamp] * interval
+def _local(site: Site, stamps: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Stamps in the site's local standard time, without time zone."""
+    return stamps if stamps.tz is None else stamps.tz_convert(standard_time(site.location)).tz_localize(None)
 
 
 def _check_unit(rows: Rows, above: SkyOfRows) -> None:

@@ -1,12 +1,12 @@
 """Weather files of any format, read into the same columns: CSV with named columns, and those of pvlib.iotools.
 
-EPW and TMY3 hold means of the hour (EPW's are stamped at its start by pvlib, TMY3's at its end), PVGIS' typical years
-instantaneous values in UTC, NSRDB's values of the middle of the interval, or instantaneous ones at its start.
+EPW and TMY3 hold means of the hour (pvlib stamps EPW's at its start, TMY3's at its end), typical years of PVGIS
+instantaneous values in UTC (at an offset that newer files state), NSRDB's files values of the middle of the hour, or
+instantaneous ones where they are finer.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,26 +84,44 @@ def _csv(path: Path, file: WeatherFile) -> WeatherRows:
 
 
 def _iotools(path: Path, format_: str) -> WeatherRows:
-    read, stamp, first_line = _READERS[format_]
     try:
-        frame, _ = read(str(path))
+        frame, stamp, first_line = _READERS[format_](path)
         columns = frame[list(PVLIB_COLUMNS)]
     except (ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         found = " ".join(f"{type(error).__name__} {error}".split())
         raise InputError(f"{path}: found {found}, expected a {format_} file that pvlib.iotools reads") from error
     stamps = pd.DatetimeIndex(frame.index)
-    interval = stamps[1] - stamps[0]
-    if format_ == "nsrdb" and stamps[0].minute * 60 != interval.total_seconds() / 2:
-        stamp = "instant"
-    if format_ != "tmy3" and stamps.year.nunique() > 1 and len(stamps) * interval <= pd.Timedelta(days=366):
+    one_year = len(stamps) > 1 and len(stamps) * (stamps[1] - stamps[0]) <= pd.Timedelta(days=366)
+    if stamp != "end" and one_year and stamps.year.nunique() > 1:
         columns = columns[~((stamps.month == 2) & (stamps.day == 29))]
         stamps = pd.DatetimeIndex([stamp.replace(year=TYPICAL_YEAR) for stamp in columns.index])
     return WeatherRows(stamps, columns, stamp, first_line)
 
 
-_READERS: dict[str, tuple[Callable[[str], tuple[pd.DataFrame, object]], Stamp, int]] = {
-    "epw": (pvlib.iotools.read_epw, "start", 9),
-    "tmy3": (functools.partial(pvlib.iotools.read_tmy3, coerce_year=TYPICAL_YEAR), "end", 3),
-    "pvgis": (pvlib.iotools.read_pvgis_tmy, "instant", 19),
-    "nsrdb": (pvlib.iotools.read_nsrdb_psm4, "middle", 4),
+def _epw(path: Path) -> tuple[pd.DataFrame, Stamp, int]:
+    return pvlib.iotools.read_epw(str(path))[0], "start", 9
+
+
+def _tmy3(path: Path) -> tuple[pd.DataFrame, Stamp, int]:
+    return pvlib.iotools.read_tmy3(str(path), coerce_year=TYPICAL_YEAR)[0], "end", 3
+
+
+def _pvgis(path: Path) -> tuple[pd.DataFrame, Stamp, int]:
+    frame, meta = pvlib.iotools.read_pvgis_tmy(str(path))
+    offset_hours = meta["inputs"].get("irradiance time offset")  # in newer CSV files, on a line of its own
+    frame.index += pd.Timedelta(hours=offset_hours or 0.0)
+    return frame, "instant", 18 if offset_hours is None else 19
+
+
+def _nsrdb(path: Path) -> tuple[pd.DataFrame, Stamp, int]:
+    frame = pvlib.iotools.read_nsrdb_psm4(str(path))[0]
+    middle = frame.index[0] - frame.index[0].floor("h") == (frame.index[1] - frame.index[0]) / 2
+    return frame, "middle" if middle else "instant", 4
+
+
+_READERS: dict[str, Callable[[Path], tuple[pd.DataFrame, Stamp, int]]] = {
+    "epw": _epw,
+    "tmy3": _tmy3,
+    "pvgis": _pvgis,
+    "nsrdb": _nsrdb,
 }
