@@ -26,6 +26,7 @@ COLUMNS = {
     "ev_required_kwh": ("EV, kWh", ",.0f"),
     "ev_impossible_kwh": ("impossible, kWh", ",.1f"),
     "sessions": ("sessions", ",d"),
+    "ev_stay_hours": ("mean stay, h", ".2f"),
 }
 """Column of the table: head and number format."""
 
