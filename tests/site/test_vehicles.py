@@ -73,7 +73,7 @@ def test_every_socket_has_its_own_arrivals(iquitos: Site) -> None:
     drawn = draw(iquitos)
     came = np.zeros((128, 8760))
     came[drawn.socket, drawn.arrival] = 1
-    correlation = np.corrcoef(came.reshape(128, 365, 24)[:, :, 9:22].reshape(128, -1))
+    correlation = np.asarray(np.corrcoef(came.reshape(128, 365, 24)[:, :, 9:22].reshape(128, -1)))
     assert np.abs(correlation[~np.eye(128, dtype=bool)]).max() < 0.2
     assert np.bincount(drawn.socket) == pytest.approx(len(drawn.socket) / 128, rel=0.1)
 

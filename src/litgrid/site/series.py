@@ -101,7 +101,7 @@ def whole_days(rows: Rows, step_seconds: int) -> MeasuredDays:
     days = end[0].floor("D") - first
     dates = pd.date_range(first, periods=days.days, freq="D")
     knots = np.append(seconds_since(first, rows.starts), seconds_since(first, end))
-    edges = np.arange(days.days * SECONDS_PER_DAY // step_seconds + 1) * float(step_seconds)
+    edges = np.arange(days.days * SECONDS_PER_DAY // step_seconds + 1, dtype=np.float64) * step_seconds
     integral = _integral(knots, np.vstack([rows.values, rows.values[-1:]]), edges, rows.instant)
     means = (np.diff(integral, axis=0) / step_seconds).reshape(len(dates), -1, rows.values.shape[1])
     kept = ~((dates.month == 2) & (dates.day == 29))
