@@ -33,7 +33,7 @@ def standard_time(location: Location) -> datetime.timezone:
     """
     try:
         zone = ZoneInfo(location.timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of the database
         found = f"site, location.timezone: found {location.timezone}"
         raise InputError(f"{found}, expected an IANA name such as America/Lima") from error
     offsets = [datetime.datetime(2018, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)]

@@ -2,7 +2,21 @@
 
 The clearness of a day (its GHI over the clear sky's) follows a beta distribution about the month's mean, with some
 persistence from day to day; within the day it wanders, more on days of broken cloud than on clear or grey ones, and
-keeps the day's sum.
+keeps the day's sum. Direct and diffuse light follow by Erbs et al. (1982).
+
+Calibrated to a typical year of Iquitos (satellite data, hourly, read as means of the hour), which has, beside 24
+generated years:
+
+    quantiles of daily clearness, 5, 25, 50, 75, 95 %      0.42 0.60 0.71 0.82 0.92    0.40 0.59 0.72 0.82 0.93
+    its spread within a month; correlation of two days     0.152; 0.25                 0.153; 0.26
+    quantiles of hourly clearness, 5, 50, 95 %             0.31 0.72 0.99              0.32 0.71 1.00
+    its spread within the day; correlation of two hours    0.132; 0.68                 0.132; 0.68
+    hourly changes: spread; 50, 90, 99 % of their sizes    0.101; 0.06 0.17 0.29       0.102; 0.07 0.17 0.27
+    temperature: range of a day, correlation with its sun  5.8 K; 0.83                 5.6 K; 0.6
+    diffuse share of GHI                                   0.41                        0.61
+
+So clouds, not the clearness of the sky between them, are modelled: its diffuse share is Erbs' own. A mean year's
+irradiation is the site's; years differ by 1.6 % (standard deviation).
 """
 
 from __future__ import annotations
@@ -21,6 +35,7 @@ from litgrid.site.sky import Sky, sky
 DAY_PERSISTENCE = 0.25  # correlation of neighbouring days' clearness
 DAY_CONCENTRATION = 8.0  # of the beta distribution: variance = mean (1 - mean) / (concentration + 1)
 HOUR_PERSISTENCE = 0.85  # correlation of clearness an hour apart, within a day
+DARKEST, BRIGHTEST = 0.2, 1.1  # clearness within a day: share of the day's, and highest (broken clouds focus the sun)
 HIGHEST_CLEARNESS = 0.95  # of a month
 HEAT_HOURS = 2.5  # the air warms and cools with this time constant
 HEAT_K_PER_W_PER_M2 = 0.0102  # the air's warming by past irradiance
@@ -86,11 +101,18 @@ def clearness(site: Site, rng: np.random.Generator) -> Array:
     chance = norm.cdf(ar1(len(mean), DAY_PERSISTENCE, rng))
     day = beta.ppf(chance, mean * DAY_CONCENTRATION, (1 - mean) * DAY_CONCENTRATION)[:, None]
     wander = ar1(clear.size, HOUR_PERSISTENCE ** (24 / substeps_per_day), rng).reshape(clear.shape)
-    spread = 0.115 + 0.43 * day * (1.05 - day)
-    shape = np.clip(day + spread * wander, 0.05, 1.15)
-    sums = (shape * clear).sum(axis=1, keepdims=True)
-    kept: Array = shape * day * clear.sum(axis=1, keepdims=True) / np.maximum(sums, 1e-9)
+    wander -= _day_mean(wander, clear)
+    spread = 0.13 + 0.55 * day * (1 - day)
+    shape = np.clip(day + spread * wander, DARKEST * day, BRIGHTEST)
+    kept: Array = shape * day / _day_mean(shape, clear)
     return kept.ravel()
+
+
+def _day_mean(values: Array, clear: Array) -> Array:
+    """Mean of each day, weighted by the clear sky, [days, 1]; in the polar night, without weights."""
+    weights = np.where(clear.sum(axis=1, keepdims=True) > 0, clear, 1.0)
+    mean: Array = np.average(values, axis=1, weights=weights)[:, None]
+    return mean
 
 
 def _temperature(site: Site, ghi: Array, rng: np.random.Generator) -> Array:
