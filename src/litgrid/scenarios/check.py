@@ -15,7 +15,7 @@ from litgrid.site.sky import DARK_DEG, sky
 
 Array = NDArray[Any]
 
-ROUNDING = 1 + 1e-6  # of float32
+ROUNDING = 1e-6  # of float32
 LIMITS = {
     "load_kw": (0.0, 1e6),
     "load_persistence_kw": (0.0, 1e6),
@@ -44,7 +44,7 @@ def check(scenarios: ScenarioSet) -> None:
         _refuse(scenarios, f"found no series {', '.join(sorted(missing))}, expected each of them")
     for key in SERIES:
         low, high = LIMITS.get(key, (0.0, site.pv.ac_kw))
-        _check_series(scenarios, key, low, high * ROUNDING)
+        _check_series(scenarios, key, low, high * (1 + ROUNDING))
     _check_night(scenarios)
     _check_sessions(scenarios)
 
@@ -70,7 +70,7 @@ def _check_series(scenarios: ScenarioSet, key: str, low: float, high: float) -> 
 def _check_night(scenarios: ScenarioSet) -> None:
     site = scenarios.site
     dark = sky(site).highest_elevation_deg[LEAD_IN_DAYS * site.steps_per_day :] < DARK_DEG
-    wrong = np.argwhere((scenarios.series["pv_kw"].numpy() > 0) & dark)
+    wrong = np.argwhere((scenarios.series["pv_kw"].numpy() > ROUNDING * site.pv.ac_kw) & dark)
     if len(wrong):
         year, row = wrong[0]
         _refuse(scenarios, f"year {year}, pv_kw, {_when(site, row)}: found PV power at night, expected none")
