@@ -1,0 +1,285 @@
+"""What all algorithms share: environments, collection, budget, optimiser step, validation, metrics, counters.
+
+An algorithm adds its networks and loss (``build``), its optimiser's groups (``parameter_groups``), and what it learns
+from a batch of experience (``learn``).
+"""
+
+# ruff: noqa: B008 (the defaults are frozen dataclasses)
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from tensordict import TensorDictBase
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+from torchrl.collectors import Collector
+from torchrl.modules import ProbabilisticActor
+
+from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.networks import Spaces
+from litgrid.algorithms.policy import AgentController
+from litgrid.algorithms.stopwatch import Stopwatch
+from litgrid.algorithms.validation import validate
+from litgrid.errors import InputError
+from litgrid.sim.env import EnvConfig, make_env
+from litgrid.sim.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class Collection:
+    """How experience is collected. A frame is one step of one environment.
+
+    Args:
+        envs: environments side by side.
+        frames_per_batch: frames between two blocks of updates, of all environments together.
+    """
+
+    envs: int = 64
+    frames_per_batch: int = 256
+
+    def __post_init__(self) -> None:
+        _require_multiple("collection.frames_per_batch", self.frames_per_batch, "collection.envs", self.envs)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train, in frames.
+
+    Args:
+        total_frames: until the end.
+        frames_per_epoch: between two validations and checkpoints.
+        batches_per_row: batches between two rows of metrics.
+    """
+
+    total_frames: int = 100_000
+    frames_per_epoch: int = 10_000
+    batches_per_row: int = 10
+
+    def __post_init__(self) -> None:
+        _require_multiple("budget.total_frames", self.total_frames, "budget.frames_per_epoch", self.frames_per_epoch)
+        if self.batches_per_row < 1:
+            raise InputError(f"budget.batches_per_row: found {self.batches_per_row}, expected at least 1")
+
+
+def _require_multiple(key: str, value: int, of_key: str, of: int) -> None:
+    if of < 1:
+        raise InputError(f"{of_key}: found {of}, expected at least 1")
+    if value < of or value % of:
+        raise InputError(f"{key}: found {value}, expected a multiple of {of_key} ({of})")
+
+
+class Algorithm(LightningModule, ABC):
+    """Trains an agent on the environments of a site.
+
+    One training step is a batch of frames from the collector and the updates that follow; the training loader only
+    counts. Optimisation is manual: one backward and one optimiser step an update, so that Lightning's
+    ``global_step`` counts updates.
+
+    Args:
+        env: the environments.
+        collection: how experience is collected.
+        budget: how long to train.
+        clip_norm: highest norm of the gradient of each group of parameters.
+        seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
+    """
+
+    name: ClassVar[str]
+    METRICS: ClassVar[dict[str, str]] = {
+        "updates": "optimiser steps so far",
+        "train/return": "mean sum of rewards of the windows that ended since the last row, with exploration",
+        "train/reward": "mean reward of a frame since the last row, with exploration",
+        "val/objective": "objective of a validation year (months side by side), deterministic, in currency",
+        "val/return": "the same as a return: minus the reward's scale times the objective",
+        "val/ev_service": "energy delivered to vehicles over what could have been delivered, 0..1",
+        "time/frames_per_second": "frames over wall-clock time since the last row",
+        "time/updates_per_second": "updates over wall-clock time since the last row",
+        "time/collect": "share of the wall-clock time in environments and policy",
+        "time/sample": "share of the wall-clock time in writing to and sampling from the replay buffer",
+        "time/update": "share of the wall-clock time in losses, backward and optimiser",
+        "time/validate": "share of the wall-clock time in validations",
+    }
+    actor: ProbabilisticActor
+
+    def __init__(
+        self,
+        *,
+        env: EnvConfig = EnvConfig(),
+        collection: Collection = Collection(),
+        budget: Budget = Budget(),
+        clip_norm: float = 10.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.env_config = env
+        self.collection = collection
+        self.budget = budget
+        self.clip_norm = clip_norm
+        self.seed = seed
+        key = "collection.frames_per_batch"
+        per_batch, per_epoch = self.collection.frames_per_batch, self.budget.frames_per_epoch
+        _require_multiple("budget.frames_per_epoch", per_epoch, key, per_batch)
+        self.frames = 0
+        self.updates = 0
+        self.stopwatch = Stopwatch()
+        self.latest: dict[str, float] = {}
+
+    @abstractmethod
+    def make_actor(self, spaces: Spaces) -> ProbabilisticActor:
+        """Return an untrained policy."""
+
+    @abstractmethod
+    def build(self, spaces: Spaces) -> None:
+        """Make ``actor``, the other networks, and the loss."""
+
+    @abstractmethod
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the optimiser's groups: ``name``, ``params``, ``lr``."""
+
+    @abstractmethod
+    def learn(self, batch: TensorDictBase) -> dict[str, Tensor]:
+        """Learn from new experience.
+
+        Args:
+            batch: [envs, frames_per_batch / envs], as TorchRL's collectors return it.
+
+        Returns:
+            Metrics (scalars on the device).
+        """
+
+    @property
+    def ticks_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return self.budget.frames_per_epoch // self.collection.frames_per_batch
+
+    @property
+    def data(self) -> ScenarioData:
+        """The scenarios."""
+        data: ScenarioData = self.trainer.datamodule  # type: ignore[attr-defined]
+        return data
+
+    def stream(self, use: int) -> int:
+        """Seed of a stream of random numbers: its own for each rank and use."""
+        return int(np.random.SeedSequence([self.seed, self.global_rank, use]).generate_state(1)[0])
+
+    def configure_model(self) -> None:
+        """Make environments, networks and collector (once)."""
+        if hasattr(self, "collector"):
+            return
+        envs, device = self.collection.envs, self.trainer.strategy.root_device
+        env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
+        torch.manual_seed(self.stream(1))
+        self.build(Spaces.of(env))
+        self.collector = Collector(
+            env,
+            self.actor,
+            frames_per_batch=self.collection.frames_per_batch,
+            total_frames=-1,
+            trust_policy=True,
+            track_traj_ids=False,
+            auto_register_policy_transforms=False,
+        )
+        self._batches: Iterator[TensorDictBase] = iter(self.collector)
+        self._validation = Simulator(self.data.validation, device)
+        self._running = torch.zeros(envs, device=device)
+        self._ended: list[Tensor] = []
+        self._rewards: list[Tensor] = []
+
+    def configure_optimizers(self) -> Optimizer:
+        """One Adam with a named group of parameters for each network."""
+        return Adam(self.parameter_groups())
+
+    def on_train_start(self) -> None:
+        """Begin the learning curve with the untrained policy."""
+        if self.frames == 0:
+            self.record(self.validation_metrics())
+        self.stopwatch.reset(self.frames, self.updates)
+
+    def training_step(self, batch: int, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
+        """Collect a batch of frames and learn from it."""
+        with self.stopwatch.measure("collect"):
+            frames = next(self._batches)
+        self.frames += frames.numel()
+        self._follow_returns(frames)
+        metrics = self.learn(frames)
+        if (batch_idx + 1) % self.budget.batches_per_row == 0:
+            self.record({**metrics, **self._progress()})
+
+    def optimize(self, loss: Tensor) -> None:
+        """Make one step down the gradient of a loss."""
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.updates += 1
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip each group's gradient; here it is unscaled, whatever the precision."""
+        for group in optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], self.clip_norm)
+
+    def validation_step(self, batch: int, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
+        """Measure the deterministic policy on the validation years."""
+        metrics = self.validation_metrics()
+        self.log_dict(metrics, logger=False, batch_size=1)
+        self.record(metrics)
+
+    def validation_metrics(self) -> dict[str, float]:
+        """Return objective, return and service of the deterministic policy."""
+        with self.stopwatch.measure("validate"):
+            result = validate(self._validation, self.agent())
+        return {
+            "val/objective": result.objective,
+            "val/return": -self.env_config.reward_scale * result.objective,
+            "val/ev_service": result.ev_service,
+        }
+
+    def agent(self) -> AgentController:
+        """Return the present policy as a controller."""
+        return AgentController(self.name, self.seed, self.actor, self.env_config)
+
+    def record(self, metrics: Mapping[str, float | Tensor]) -> None:
+        """Send metrics to the loggers, against frames."""
+        values = {key: float(value) for key, value in metrics.items()} | {"updates": self.updates}
+        self.latest |= values
+        for logger in self.loggers:
+            logger.log_metrics(values, step=self.frames)
+
+    def _follow_returns(self, frames: TensorDictBase) -> None:
+        reward, done = frames["next", "reward"].squeeze(-1), frames["next", "done"].squeeze(-1)
+        for row, end in zip(reward.unbind(1), done.unbind(1), strict=True):
+            self._running += row
+            self._ended.append(self._running[end])
+            self._running = self._running * ~end
+        self._rewards.append(reward.mean())
+
+    def _progress(self) -> dict[str, float]:
+        """Return what happened since the last row, and forget it."""
+        ended = torch.cat(self._ended)
+        metrics = {"train/reward": float(torch.stack(self._rewards).mean())}
+        if len(ended):
+            metrics["train/return"] = float(ended.mean())
+        self._ended, self._rewards = [], []
+        return metrics | self.stopwatch.read(self.frames, self.updates)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the counters (plain numbers, so that the file loads with ``weights_only=True``)."""
+        checkpoint["litgrid"] = {"algorithm": self.name, "frames": self.frames, "updates": self.updates}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the counters."""
+        self.frames = checkpoint["litgrid"]["frames"]
+        self.updates = checkpoint["litgrid"]["updates"]
+
+    def teardown(self, stage: str) -> None:  # noqa: ARG002 (Lightning's signature)
+        """Close the collector."""
+        if hasattr(self, "collector"):
+            self.collector.shutdown()

@@ -1,0 +1,183 @@
+"""The networks: a stochastic actor within the bounds of the action, and a critic, for both forms of observation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from tensordict.nn import NormalParamExtractor, TensorDictModule, TensorDictSequential
+from torch import Tensor, nn
+from torchrl.envs import EnvBase
+from torchrl.modules import ProbabilisticActor, TanhNormal, ValueOperator
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers of an actor or a critic.
+
+    Args:
+        hidden: width of each hidden layer.
+        sockets: width of the layer that all sockets share (``observation: entity`` alone).
+        activation: between the layers.
+    """
+
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
+    sockets: int = 32
+    activation: Literal["relu", "silu", "tanh"] = "relu"
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What an agent reads and writes.
+
+    Attributes:
+        shapes: name of each observation, and its shape without the batch: ``observation``, or ``site``, ``sockets``
+            and ``mask``.
+        low: [1 + N], lowest action.
+        high: [1 + N], highest action.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, env: EnvBase) -> Spaces:
+        """Return those of an environment."""
+        shapes = {key: tuple(spec.shape[1:]) for key, spec in env.observation_spec.items()}
+        bounds = env.action_spec.space
+        return cls(shapes, bounds.low[0].clone(), bounds.high[0].clone())
+
+    @property
+    def actions(self) -> int:
+        """Number of actions 1 + N."""
+        return len(self.low)
+
+
+def small_linear(inputs: int, outputs: int) -> nn.Linear:
+    """Make a layer that puts out nearly 0 at first, for actors: a hundred times smaller than usual, without bias."""
+    layer = nn.Linear(inputs, outputs)
+    with torch.no_grad():
+        layer.weight.mul_(0.01)
+        layer.bias.zero_()
+    return layer
+
+
+class MLP(nn.Sequential):
+    """Linear layers with an activation between them; the last one is given."""
+
+    def __init__(self, inputs: int, network: Network, last: nn.Linear) -> None:
+        layers: list[nn.Module] = []
+        for size_in, size_out in pairwise([inputs, *network.hidden]):
+            layers += [nn.Linear(size_in, size_out), ACTIVATIONS[network.activation]()]
+        super().__init__(*layers, last)
+
+
+class FlatCritic(nn.Module):
+    """An MLP of (observation, action)."""
+
+    def __init__(self, spaces: Spaces, network: Network) -> None:
+        super().__init__()
+        self.mlp = MLP(spaces.shapes["observation"][0] + spaces.actions, network, nn.Linear(network.hidden[-1], 1))
+
+    def forward(self, observation: Tensor, action: Tensor) -> Tensor:
+        """Map [B, O] and [B, 1 + N] to [B, 1]."""
+        value: Tensor = self.mlp(torch.cat([observation, action], -1))
+        return value
+
+
+class Summary(nn.Module):
+    """Sockets in one vector that does not depend on their order: a layer that they share, averaged (deep sets)."""
+
+    def __init__(self, features: int, network: Network) -> None:
+        super().__init__()
+        self.layer = nn.Linear(features, network.sockets)
+        self.activation = ACTIVATIONS[network.activation]()
+
+    def forward(self, sockets: Tensor) -> Tensor:
+        """Map [B, N, G] to [B, H]."""
+        summary: Tensor = self.activation(self.layer(sockets)).mean(-2)
+        return summary
+
+
+class EntityActor(nn.Module):
+    """One network for the site, and one that all sockets share, whatever their number.
+
+    The site's network sees the site's features and a summary of the sockets; its output decides for the battery, and
+    tells each socket what the site wants.
+    """
+
+    def __init__(self, spaces: Spaces, network: Network) -> None:
+        super().__init__()
+        (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
+        self.summary = Summary(features, network)
+        outputs = small_linear(network.hidden[-1], 2 + network.sockets)
+        self.site = MLP(site + network.sockets, network, outputs)
+        self.socket = nn.Linear(features, network.sockets)
+        self.activation = ACTIVATIONS[network.activation]()
+        self.head = small_linear(network.sockets, 2)
+
+    def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
+        """Map the observation to the parameters [B, 2 (1 + N)] of all actions: means, then spreads."""
+        trunk = self.site(torch.cat([site, self.summary(sockets)], -1))
+        wish = trunk[..., None, 2:]
+        each = self.head(self.activation(self.socket(sockets) + wish))
+        return torch.cat([trunk[..., :1], each[..., 0], trunk[..., 1:2], each[..., 1]], -1)
+
+
+class EntityCritic(nn.Module):
+    """A summary of the sockets and their actions, then an MLP. Actions of free sockets do nothing and don't count."""
+
+    def __init__(self, spaces: Spaces, network: Network) -> None:
+        super().__init__()
+        (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
+        self.summary = Summary(features + 1, network)
+        self.mlp = MLP(site + 1 + network.sockets, network, nn.Linear(network.hidden[-1], 1))
+
+    def forward(self, site: Tensor, sockets: Tensor, mask: Tensor, action: Tensor) -> Tensor:
+        """Map observation, mask of connected vehicles [B, N] and action [B, 1 + N] to [B, 1]."""
+        effective = action[..., 1:] * mask
+        summary = self.summary(torch.cat([sockets, effective.unsqueeze(-1)], -1))
+        value: Tensor = self.mlp(torch.cat([site, action[..., :1], summary], -1))
+        return value
+
+
+def make_actor(spaces: Spaces, network: Network) -> ProbabilisticActor:
+    """Build a policy: observation to a Gaussian squashed by tanh into the action's bounds.
+
+    The last layers start small, so that the first policy acts in the middle of each range (the battery rests) with a
+    wide spread, whatever it observes.
+
+    Returns:
+        A TensorDict module that reads the observation and writes ``loc``, ``scale`` and ``action`` [B, 1 + N].
+    """
+    if "sockets" in spaces.shapes:
+        body: nn.Module = EntityActor(spaces, network)
+        keys = ["site", "sockets"]
+    else:
+        last = small_linear(network.hidden[-1], 2 * spaces.actions)
+        body, keys = MLP(spaces.shapes["observation"][0], network, last), ["observation"]
+    return ProbabilisticActor(
+        TensorDictSequential(
+            TensorDictModule(body, in_keys=keys, out_keys=["parameters"]),
+            TensorDictModule(NormalParamExtractor(), in_keys=["parameters"], out_keys=["loc", "scale"]),
+        ),
+        in_keys=["loc", "scale"],
+        distribution_class=TanhNormal,
+        distribution_kwargs={"low": spaces.low, "high": spaces.high},
+    )
+
+
+def make_critic(spaces: Spaces, network: Network) -> ValueOperator:
+    """Build Q(s, a).
+
+    Returns:
+        A TensorDict module that reads observation and ``action`` and writes ``state_action_value`` [B, 1].
+    """
+    if "sockets" in spaces.shapes:
+        return ValueOperator(EntityCritic(spaces, network), in_keys=["site", "sockets", "mask", "action"])
+    return ValueOperator(FlatCritic(spaces, network), in_keys=["observation", "action"])

@@ -1,0 +1,42 @@
+"""The folders of runs: ``<runs>/<experiment>/<algorithm>/seed-<n>/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from litgrid.algorithms.agent import CONFIG
+from litgrid.errors import InputError
+
+
+def new_run(runs: Path, experiment: str, algorithm: str, seed: int) -> Path:
+    """Choose the folder of a new run; it is not made yet.
+
+    A run that is there already is never touched: the experiment then gets a number (``iquitos-2``), so that the same
+    command can be given twice.
+
+    Raises:
+        InputError: the experiment's name is no name of a folder.
+    """
+    if not experiment or Path(experiment).name != experiment:
+        raise InputError(f"experiment: found {experiment!r}, expected a name without slashes")
+    number = 1
+    while True:
+        name = experiment if number == 1 else f"{experiment}-{number}"
+        folder = runs / name / algorithm / f"seed-{seed}"
+        if not folder.exists():
+            return folder
+        number += 1
+
+
+def run_of(checkpoint: Path) -> Path:
+    """Return the run that a checkpoint belongs to.
+
+    Raises:
+        InputError: there is no such file, or it lies outside a run.
+    """
+    folder = checkpoint.parent.parent
+    if not checkpoint.is_file():
+        raise InputError(f"ckpt_path: found no file {checkpoint}, expected a checkpoint")
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"ckpt_path: found no {CONFIG} in {folder}, expected runs/.../checkpoints/<name>.ckpt")
+    return folder

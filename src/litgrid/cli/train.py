@@ -1,0 +1,211 @@
+"""``fit``, ``validate``, ``test`` and ``predict``: Lightning's command line for the algorithms."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt
+from lightning import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained
+from litgrid.algorithms.base import Algorithm
+from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.policy import AgentController
+from litgrid.algorithms.sac import SAC
+from litgrid.cli.messages import one_line
+from litgrid.cli.options import check_json, write_json
+from litgrid.cli.progress import Progress
+from litgrid.cli.records import BEST, KeepConfig, keep_checkpoints, make_loggers, summarise
+from litgrid.cli.runs import new_run, run_of
+from litgrid.cli.schedule import write_schedule
+from litgrid.controllers import make
+from litgrid.errors import InputError
+from litgrid.evaluation.report import evaluate, log_test, table
+from litgrid.evaluation.rollout import rollout
+from litgrid.scenarios.scenario_set import Split
+from litgrid.sim.simulator import Simulator
+
+ALGORITHMS = (SAC,)  # imported, so that `class_path: SAC` finds it
+RULES = ("uncontrolled", "self_consumption")
+TRAINER = {
+    "devices": 1,
+    "logger": True,  # metrics.csv and W&B; False leaves out W&B
+    "log_every_n_steps": 1,  # algorithms choose what they log
+    "num_sanity_val_steps": 0,
+    "enable_model_summary": False,
+}
+
+
+class TrainParser(LightningArgumentParser):
+    """A parser that reports wrong input as an ``InputError`` of one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise what argparse would print."""
+        raise InputError(one_line(message)) from ex
+
+
+class TrainCLI(LightningCLI):
+    """The options of ``fit``, ``validate``, ``test`` and ``predict``, and what these commands do."""
+
+    model: Algorithm
+    datamodule: ScenarioData
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what belongs to neither trainer nor model nor data."""
+        add = parser.add_argument
+        add("--seed_everything", type=NonNegativeInt, default=0, help="seed of everything that is drawn in training")
+        add("--experiment", type=str, default="", help="name of the experiment; the site's name by default")
+        add("--runs", type=Path, default=Path("runs"), help="folder of all experiments")
+        add("--json", type=str | None, default=None, help="file for the figures, - for standard output")
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Say nothing twice: seed and number of epochs follow from what is configured already."""
+        parser.link_arguments("seed_everything", "model.init_args.seed")
+        parser.link_arguments("model", "trainer.max_epochs", compute_fn=epochs)
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse what can't be written, before anything is computed."""
+        check_json(self._get(self.config, "json"))
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer; for ``fit`` with the run's folder, loggers, checkpoints and progress."""
+        if self.subcommand != "fit":
+            return super().instantiate_trainer(logger=False, **kwargs)
+        checkpoint = self._get(self.config, "ckpt_path")
+        self.folder = run_of(Path(checkpoint)) if checkpoint else self._new_run()
+        self.save_config_callback = KeepConfig
+        self.save_config_kwargs = {"folder": self.folder}
+        self.trainer_defaults["callbacks"] = [Progress(), *keep_checkpoints(self.folder / "checkpoints")]
+        with_wandb = self._get(self.config_init, "trainer")["logger"] is not False
+        return super().instantiate_trainer(logger=make_loggers(self.folder, self.model, with_wandb), **kwargs)
+
+    def _new_run(self) -> Path:
+        name = self._get(self.config, "experiment") or self.datamodule.site.name
+        return new_run(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
+
+    def before_fit(self) -> None:
+        """Say what is going to happen."""
+        site, model = self.datamodule.site, self.model
+        print(
+            f"Training {model.name.upper()} on {site.name}: {site.pv.dc_kwp:,.0f} kWp of PV, a battery of "
+            f"{site.battery.capacity_kwh:,.0f} kWh, {site.fleet.sockets} sockets; objective {site.objective.preset}.\n"
+            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments on "
+            f"{self.trainer.strategy.root_device.type} ({torch.get_num_threads()} threads), seed {model.seed}, "
+            f"into {self.folder}\n"
+            f"Scenarios that are missing are built first (about a minute). The validation objective is measured "
+            f"every {model.budget.frames_per_epoch:,} frames.",
+            file=sys.stderr,
+        )
+
+    def after_fit(self) -> None:
+        """Evaluate the best policy and the untrained one on the validation years."""
+        if self.trainer.interrupted:
+            return
+        best = self.folder / "checkpoints" / BEST
+        figures = self._evaluate("validation", [load_agent(best), load_untrained(best)])
+        write_json(figures, str(self.folder / "evaluation.json"))
+        summarise(self.trainer.loggers, figures)
+        print(f"\nThe run is in {self.folder}. On the test years: litgrid test --ckpt_path {best}", file=sys.stderr)
+
+    def validate(self, ckpt_path: str, **_: Any) -> None:
+        """Evaluate a checkpoint on the validation years."""
+        self._evaluate("validation", [self._agent(ckpt_path)])
+
+    def test(self, ckpt_path: str, **_: Any) -> None:
+        """Evaluate a checkpoint on the test years, and log with its run that they were seen."""
+        figures = self._evaluate("test", [self._agent(ckpt_path)])
+        log_test(run_of(Path(ckpt_path)), Path(ckpt_path).name, figures["controllers"][-1])
+
+    def predict(self, ckpt_path: str, **_: Any) -> None:
+        """Write a checkpoint's schedule of the test years into its run's folder."""
+        path = run_of(Path(ckpt_path)) / "schedule-test.csv"
+        years = self.datamodule.load("test")
+        write_schedule(rollout(Simulator(years, dtype=torch.float64), self._agent(ckpt_path)), path)
+        print(f"The schedule of {len(years)} test years is in {path}", file=sys.stderr)
+
+    def _agent(self, ckpt_path: str) -> AgentController:
+        return load_agent(Path(ckpt_path), self.datamodule.site)
+
+    def _evaluate(self, split: Split, agents: list[AgentController]) -> dict[str, Any]:
+        figures = evaluate(self.datamodule.load(split), [*map(make, RULES), *agents])
+        target = self._get(self.config, "json")
+        if target is not None:
+            write_json(figures, target)
+        if target != "-":
+            print("\n" + table(figures), flush=True)
+        return figures
+
+
+def epochs(model: Namespace) -> int:
+    """Return the number of epochs of a model's budget."""
+    budget = model.init_args.budget
+    return int(budget.total_frames) // int(budget.frames_per_epoch)
+
+
+def with_config(argv: list[str]) -> list[str]:
+    """Check the checkpoint of a command line, and add its run's configuration where none is given.
+
+    Raises:
+        InputError: the checkpoint is missing though the command needs one, or it is outside a run.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--ckpt_path")
+    parser.add_argument("--config", "-c", action="append")
+    options, _ = parser.parse_known_args(argv[1:])
+    if options.ckpt_path is None:
+        if argv[0] == "fit" or "--help" in argv or "-h" in argv:
+            return argv
+        raise InputError(f"{argv[0]}: found no --ckpt_path, expected one such as runs/.../checkpoints/{BEST}")
+    folder = run_of(Path(options.ckpt_path))
+    return argv if options.config else [argv[0], "--config", str(folder / CONFIG), *argv[1:]]
+
+
+def quiet() -> None:
+    """Silence what Lightning and TorchRL say about things that are meant to be so."""
+    for name in ("lightning.pytorch", "lightning.fabric", "torchrl"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        "LightningCLI's args parameter",
+        r".*does not have many workers",
+        r"Checkpoint directory .* exists and is not empty",
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def run(argv: list[str]) -> None:
+    """Run ``fit``, ``validate``, ``test`` or ``predict``.
+
+    Args:
+        argv: the command and its options.
+
+    Raises:
+        InputError: an option, the configuration or a file that it names is wrong.
+    """
+    quiet()
+    try:
+        TrainCLI(
+            Algorithm,
+            ScenarioData,
+            subclass_mode_model=True,
+            parser_class=TrainParser,
+            trainer_defaults=dict(TRAINER),
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=with_config(argv),
+        )
+    except InputError:
+        raise
+    except ValueError as error:
+        if "Given value type" in str(error):  # jsonargparse wraps what the configuration's own checks raise
+            raise InputError(one_line(str(error))) from error
+        raise
