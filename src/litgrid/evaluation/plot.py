@@ -11,19 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from litgrid.errors import InputError
 from litgrid.evaluation.rollout import Rollout, label
-from litgrid.site.calendar import MONTH_DAYS, weekday_of_step
-from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, WEEKDAYS, Site
+from litgrid.scenarios.plot import BLUE, DAYS, GREEN, GREY, ORANGE, PURPLE, RED, SKY, check, mark_days, save
+from litgrid.site.site import Site
 
 Array = NDArray[Any]
 
-DAYS = 7
-WEEKS = DAYS_PER_YEAR // DAYS
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# Okabe and Ito's colours, which the colour-blind can tell apart
-GREY, ORANGE, SKY, GREEN = "#c4c4c4", "#e69f00", "#56b4e9", "#009e73"
-BLUE, RED, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+__all__ = ["check", "draw", "week"]
+
 USES = {"load": ("building", GREY), "ev": ("vehicles", GREEN), "bess_charge": ("battery charges", SKY)}
 
 
@@ -36,21 +31,7 @@ def week(rollouts: Sequence[Rollout], number: int, path: Path, year: int = 0) ->
         path: of the file.
         year: number of the scenario.
     """
-    part = path.with_name(path.name + ".part")
-    draw(rollouts, number, year).savefig(part, format="png", dpi=110)
-    part.replace(path)
-
-
-def check(number: int, path: Path) -> None:
-    """Check what a user asked to be drawn.
-
-    Raises:
-        InputError: there is no such week or folder, or the picture is no PNG.
-    """
-    if not 1 <= number <= WEEKS:
-        raise InputError(f"--week: found {number}, expected 1 to {WEEKS}")
-    if path.suffix != ".png" or not path.parent.is_dir():
-        raise InputError(f"--plot: found {path}, expected a name that ends in .png, in a folder that exists")
+    save(draw(rollouts, number, year), path)
 
 
 def draw(rollouts: Sequence[Rollout], number: int, year: int = 0) -> Figure:
@@ -66,7 +47,7 @@ def draw(rollouts: Sequence[Rollout], number: int, year: int = 0) -> Figure:
     for run, power, battery in zip(rollouts, axes[::2], axes[1::2], strict=True):
         power.set_ylim(1.08 * low, 1.08 * high)
         _battery(battery, run, year, steps)
-    _days(list(axes), site, number)
+    mark_days(list(axes), site, number)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
@@ -112,18 +93,3 @@ def _battery(axes: Axes, run: Rollout, year: int, steps: Array) -> None:
     price.fill_between(hours, price_per_kwh, step="post", color=PURPLE, alpha=0.25, linewidth=0)
     price.set_ylim(0, 1.15 * price_per_kwh.max())
     price.set_ylabel(f"{site.tariff.currency}/kWh", color=PURPLE)
-
-
-def _days(axes: Sequence[Axes], site: Site, number: int) -> None:
-    """Mark midnights, and name the days between them."""
-    names = []
-    for day in range((number - 1) * DAYS, number * DAYS):
-        month = int(np.searchsorted(np.cumsum(MONTH_DAYS), day, side="right"))
-        weekday = WEEKDAYS[weekday_of_step(site)[day * site.steps_per_day]]
-        names.append(f"{weekday[:3].title()} {day - sum(MONTH_DAYS[:month]) + 1} {MONTHS[month]}")
-    axes[-1].set_xlim(0, DAYS * HOURS_PER_DAY)
-    axes[-1].set_xticks([HOURS_PER_DAY * (day + 0.5) for day in range(DAYS)], labels=names)
-    axes[-1].tick_params(axis="x", length=0)
-    for panel in axes:
-        for day in range(1, DAYS):
-            panel.axvline(HOURS_PER_DAY * day, color="black", linewidth=0.5, alpha=0.3)
