@@ -249,6 +249,7 @@ def test_a_demand_row_of_too_much_energy_for_its_stays_is_refused(iquitos: Site,
     [
         (["1,8,40,50"], 2, r"fleet.demand_row.scenario: found 2, expected a number that .*t.csv has once"),
         (["1,8,40,50", "1,8,40,60"], 1, r"found 1, expected a number that .*t.csv has once"),
+        (["1,8,0,50"], 1, r"fleet.demand_row \(.*t.csv\): found \[1.0, 8.0, 0.0, 50.0\], expected figures above 0"),
         (["1,8,forty,50"], 1, r"t.csv, line 2, cargas_dia: found forty, expected a number"),
         (["1,1,4,5"], 1, r"fleet.groups.mototaxi.sockets: found 0, expected at least 1"),
     ],

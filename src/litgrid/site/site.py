@@ -192,6 +192,7 @@ class DemandRow:
         rows = read_columns(Path(self.table), columns, 0.0, 1e6)
         row = rows[rows[:, 0] == self.scenario]
         _require(len(row) == 1, "fleet.demand_row.scenario", self.scenario, f"a number that {self.table} has once")
+        _require(bool((row > 0).all()), f"fleet.demand_row ({self.table})", row[0].tolist(), "figures above 0")
         object.__setattr__(self, "sockets", round(row[0, 1]))
         object.__setattr__(self, "charges_per_day", float(row[0, 2]))
         object.__setattr__(self, "energy_kwh_per_day", float(row[0, 3]))
