@@ -3,6 +3,16 @@
 The generated load is a weekly profile under a level that drifts from day to day, with variations within the day, and
 a few days a year on which the building stays shut. Profile and variations are those of a mall in Iquitos (2024, 15
 minutes); any other yearly energy and peak is met by a power of that load, which keeps it positive and in shape.
+
+The mall's year, beside 24 generated ones (hourly means):
+
+    energy 18 to 23 h: mean, spread over days                      2,351; 206 kWh      2,416; 211 kWh
+    its error by the mean of the seven days before (spread)        173 kWh             190 kWh
+    daily energy: correlation after 1, 7, 28 days                  0.58, 0.30, 0.18    0.57, 0.29, 0.11
+    without outages and holidays                                   0.74, 0.36, 0.27    0.70, 0.36, 0.14
+    highest hour; 99 % quantile                                    695; 657 kW         695; 633 kW
+
+The evening is made 3 % fuller than the mall's, and a little harder to forecast.
 """
 
 from __future__ import annotations
@@ -21,11 +31,11 @@ from litgrid.site.sky import SUBSTEP_SECONDS
 # Load over the year's mean in each hour of the day: Monday to Thursday, Friday and Saturday, Sunday.
 _WORKDAY = [0.36, 0.33, 0.32, 0.31, 0.31, 0.30, 0.39, 0.52, 0.68, 0.87, 1.32, 1.57]
 _WORKDAY += [1.59, 1.60, 1.62, 1.61, 1.60, 1.58, 1.58, 1.57, 1.55, 1.42, 0.86, 0.43]
-_WEEKEND = [0.37, 0.34, 0.33, 0.32, 0.32, 0.31, 0.38, 0.51, 0.67, 0.87, 1.34, 1.58]
-_WEEKEND += [1.60, 1.62, 1.63, 1.64, 1.63, 1.61, 1.60, 1.59, 1.57, 1.49, 0.92, 0.45]
+_FRIDAY = [0.37, 0.34, 0.33, 0.32, 0.32, 0.31, 0.38, 0.51, 0.67, 0.87, 1.34, 1.58]
+_FRIDAY += [1.60, 1.62, 1.63, 1.64, 1.63, 1.61, 1.60, 1.59, 1.57, 1.49, 0.92, 0.45]
 _SUNDAY = [0.37, 0.34, 0.34, 0.32, 0.32, 0.31, 0.35, 0.41, 0.56, 0.85, 1.36, 1.58]
 _SUNDAY += [1.60, 1.61, 1.62, 1.58, 1.58, 1.58, 1.59, 1.58, 1.56, 1.43, 0.85, 0.44]
-WEEK = np.array([*_WORKDAY * 4, *_WEEKEND * 2, *_SUNDAY])
+WEEK = np.array([*_WORKDAY * 4, *_FRIDAY * 2, *_SUNDAY])
 # A closed day has the base, and a share of what is above it on other days.
 CLOSED_BASE, CLOSED_SHARE = 0.32, 0.45
 # The level drifts over weeks and varies from day to day; so do, over days, the hours of the night, of opening and of
