@@ -160,3 +160,21 @@ def test_iquitos_is_the_plant_that_it_should_be(tmp_path: Path, capsys: pytest.C
         assert row["load_kwh"] == pytest.approx(3.09e6, rel=0.05)
         assert row["load_peak_kw"] == pytest.approx(700, rel=0.1)
         assert row["ghi_kwh_per_m2"] == pytest.approx(1668, rel=0.06)
+
+
+def test_an_exported_year_is_checked_and_a_blank_state_is_refused(
+    config: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "citylearn"
+    assert dataset("export", "--config", config, "--scenarios", folder, "--folder", out) == 0
+    assert dataset("check", out) == 0
+    assert "as it is meant" in capsys.readouterr().out
+    charger = next(path for path in sorted(out.glob("*.csv")) if "charger" in path.name)
+    rows = charger.read_text(encoding="utf-8").splitlines()
+    rows[5] = "," + rows[5].split(",", 1)[1]
+    charger.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert dataset("check", out) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert charger.name in message
+    assert "line 6" in message

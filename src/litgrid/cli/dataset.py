@@ -1,4 +1,4 @@
-"""``dataset build``, ``show``, ``export``: make a site's scenarios, look at them, write them for CityLearn."""
+"""``dataset``: a site's scenarios built, shown and written for CityLearn; CityLearn's folders checked."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, get_args
 
 from jsonargparse import Namespace
 
-from litgrid.cli.options import Parser, write_json
+from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.errors import InputError
 from litgrid.scenarios import plot, store, summary
+from litgrid.scenarios.citylearn_folder import check_folder
 from litgrid.scenarios.export import export
 from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
 from litgrid.site.site import Site, read_site
@@ -22,11 +23,12 @@ ACTIONS = {
     "show": "print the yearly figures of one split, and draw a week (PNG)",
     "export": "write one year as a CityLearn 3.0.2 data set (schema.json and CSV files)",
 }
+CHECK = "say whether CityLearn would read a folder (schema.json and CSV files) as it is meant: dataset check FOLDER"
 PICTURE = "week.png"
 USAGE = "\n".join(
     [
         "usage: litgrid dataset ACTION --config SITE.yaml [--site.KEY VALUE ...] [options]\n\nactions:",
-        *(f"  {name:<8}{text}" for name, text in ACTIONS.items()),
+        *(f"  {name:<8}{text}" for name, text in (ACTIONS | {"check": CHECK}).items()),
         "\n`litgrid dataset ACTION --help` lists an action's options.",
         "Start with: litgrid dataset build --config configs/sites/iquitos.yaml",
     ]
@@ -46,10 +48,14 @@ def run(argv: list[str]) -> None:
     if action in ("-h", "--help", "help"):
         print(USAGE)
         return
+    if action == "check":
+        _check(argv[2:])
+        return
     if action not in ACTIONS:
-        raise InputError(f"dataset {action}: unknown action, expected one of: {', '.join(ACTIONS)}")
+        raise InputError(f"dataset {action}: unknown action, expected one of: {', '.join(ACTIONS)}, check")
     overrides, rest = _split_overrides(argv[2:])
     options = _parser(action).parse_args(rest)
+    check_json(options.get("json"))
     site = read_site(options.config, overrides)
     {"build": _build, "show": _show, "export": _export}[action](site, options)
 
@@ -125,6 +131,14 @@ def _export(site: Site, options: Namespace) -> None:
     scenarios = _load(site, options.split, options.scenarios)
     _check_year(scenarios, options.year)
     print(export(scenarios, options.year, options.folder))
+
+
+def _check(argv: Sequence[str]) -> None:
+    options = Parser(prog="litgrid dataset check", description=CHECK)
+    options.add_argument("folder", type=Path, help="of a CityLearn 3.0.2 data set")
+    folder: Path = options.parse_args(list(argv)).folder
+    check_folder(folder)
+    print(f"{folder}: CityLearn reads every file as it is meant")
 
 
 def _check_year(scenarios: ScenarioSet, year: int) -> None:

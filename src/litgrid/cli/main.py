@@ -12,7 +12,7 @@ COMMANDS = {
     "validate": ("litgrid.cli.train", "evaluate a checkpoint on the validation years"),
     "test": ("litgrid.cli.train", "evaluate a checkpoint on the test years"),
     "predict": ("litgrid.cli.train", "write a checkpoint's schedule of the test years, step by step"),
-    "dataset": ("litgrid.cli.dataset", "build, show, export scenarios"),
+    "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check a CityLearn folder"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
     "bench": ("litgrid.cli.bench", "measure this machine: simulator throughput"),
 }
