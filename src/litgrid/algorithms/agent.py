@@ -33,7 +33,7 @@ def load_agent(checkpoint: Path, site: Site | None = None) -> AgentController:
     Raises:
         InputError: the file or its configuration is missing or no checkpoint, or its policy does not fit the site.
     """
-    weights = _read(checkpoint)
+    weights = read_weights(checkpoint)
     algorithm, trained_on = _read_config(checkpoint)
     site = site or trained_on
     actor = algorithm.make_actor(spaces(site, algorithm.env_config))
@@ -56,7 +56,7 @@ def load_untrained(checkpoint: Path, site: Site | None = None) -> AgentControlle
 
 def site_of(checkpoint: Path) -> Site:
     """Return the site that a checkpoint's agent was trained on."""
-    _read(checkpoint)
+    read_weights(checkpoint)
     return _read_config(checkpoint)[1]
 
 
@@ -66,8 +66,12 @@ def spaces(site: Site, config: EnvConfig) -> Spaces:
     return Spaces.of(SiteEnv(day, 1, dataclasses.replace(config, window_hours=0)))
 
 
-def _read(checkpoint: Path) -> dict[str, Tensor]:
-    """Return the actor's weights."""
+def read_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """Return a checkpoint's weights of the actor.
+
+    Raises:
+        InputError: there is no such file, or it is no checkpoint.
+    """
     if not checkpoint.is_file():
         raise InputError(f"{checkpoint}: found no file, expected a checkpoint (runs/.../checkpoints/best.ckpt)")
     try:

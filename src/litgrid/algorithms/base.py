@@ -58,8 +58,8 @@ class Budget:
         batches_per_row: batches between two rows of metrics.
     """
 
-    total_frames: int = 100_000
-    frames_per_epoch: int = 10_000
+    total_frames: int = 307_200
+    frames_per_epoch: int = 10_240
     batches_per_row: int = 10
 
     def __post_init__(self) -> None:

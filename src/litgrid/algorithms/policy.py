@@ -7,6 +7,7 @@ from tensordict import TensorDict
 from torch import Tensor
 from torchrl.modules import ProbabilisticActor
 
+from litgrid.algorithms.networks import deterministic_action
 from litgrid.sim.actions import MAPPINGS
 from litgrid.sim.env import EnvConfig
 from litgrid.sim.observations import entity, flat
@@ -34,7 +35,7 @@ class AgentController:
     @torch.no_grad()
     def act(self, view: View) -> Tensor:
         """Return the physical action [B, 1 + N]."""
-        action: Tensor = self._actor.get_dist(self._observe(view)).deterministic_sample
+        action = deterministic_action(self._actor, self._observe(view))
         return self._map(view, action.to(view.bess_soc))
 
     def _observe(self, view: View) -> TensorDict:

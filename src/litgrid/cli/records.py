@@ -18,6 +18,7 @@ from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.metrics import MetricsFile
 
 BEST = "best.ckpt"
+LAST = "last.ckpt"
 
 
 class KeepConfig(SaveConfigCallback):
@@ -50,16 +51,21 @@ class KeepUntrained(Callback):
 
 
 def keep_checkpoints(checkpoints: Path) -> list[Callback]:
-    """Keep the untrained policy, the best by the validation objective, and the last."""
-    best = ModelCheckpoint(
-        dirpath=checkpoints,
-        filename=Path(BEST).stem,
-        monitor="val/objective",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    return [KeepUntrained(checkpoints), best]
+    """Keep the untrained policy, the best by the validation objective, and the last.
+
+    ``save_last`` would write the last one only when it is the best.
+    """
+
+    def keep(name: str, monitor: str | None) -> ModelCheckpoint:
+        return ModelCheckpoint(
+            dirpath=checkpoints,
+            filename=Path(name).stem,
+            monitor=monitor,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+
+    return [KeepUntrained(checkpoints), keep(BEST, "val/objective"), keep(LAST, None)]
 
 
 def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logger]:

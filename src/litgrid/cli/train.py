@@ -13,9 +13,10 @@ import torch
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt
 from lightning import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained
+from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained, read_weights
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.policy import AgentController
@@ -78,14 +79,20 @@ class TrainCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer; for ``fit`` with the run's folder, loggers, checkpoints and progress."""
         if self.subcommand != "fit":
-            return super().instantiate_trainer(logger=False, **kwargs)
+            return self._make_trainer(logger=False, **kwargs)
         checkpoint = self._get(self.config, "ckpt_path")
         self.folder = run_of(Path(checkpoint)) if checkpoint else self._new_run()
         self.save_config_callback = KeepConfig
         self.save_config_kwargs = {"folder": self.folder}
         self.trainer_defaults["callbacks"] = [Progress(), *keep_checkpoints(self.folder / "checkpoints")]
         with_wandb = self._get(self.config_init, "trainer")["logger"] is not False
-        return super().instantiate_trainer(logger=make_loggers(self.folder, self.model, with_wandb), **kwargs)
+        return self._make_trainer(logger=make_loggers(self.folder, self.model, with_wandb), **kwargs)
+
+    def _make_trainer(self, **kwargs: Any) -> Trainer:
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (TypeError, ValueError, MisconfigurationException) as error:  # all of it is the user's own choice
+            raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
     def _new_run(self) -> Path:
         name = self._get(self.config, "experiment") or self.datamodule.site.name
@@ -165,6 +172,7 @@ def with_config(argv: list[str]) -> list[str]:
             return argv
         raise InputError(f"{argv[0]}: found no --ckpt_path, expected one such as runs/.../checkpoints/{BEST}")
     folder = run_of(Path(options.ckpt_path))
+    read_weights(Path(options.ckpt_path))
     return argv if options.config else [argv[0], "--config", str(folder / CONFIG), *argv[1:]]
 
 

@@ -1,0 +1,101 @@
+"""Actors and critics of both forms of observation."""
+
+import dataclasses
+
+import pytest
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+from torchrl.envs.utils import ExplorationType, set_exploration_type
+
+from litgrid.algorithms.agent import spaces
+from litgrid.algorithms.networks import Network, Spaces, deterministic_action, make_actor, make_critic
+from litgrid.sim.env import EnvConfig
+from litgrid.site.site import Site
+
+NETWORK = Network(hidden=[16, 16], sockets=4)
+
+
+def observe(shapes: Spaces, batch: int = 3) -> TensorDict:
+    """Random observations."""
+    values = {key: torch.rand(batch, *shape) for key, shape in shapes.shapes.items()}
+    if "mask" in values:
+        values["mask"] = values["mask"] > 0.5
+    return TensorDict(values, batch_size=batch)
+
+
+@pytest.fixture(params=["flat", "entity"])
+def kind(request: pytest.FixtureRequest, small_site: Site) -> Spaces:
+    """What an agent reads and writes on the small site."""
+    return spaces(small_site, EnvConfig(observation=request.param))
+
+
+def test_untrained_policy_rests_in_the_middle_and_explores_widely(kind: Spaces) -> None:
+    observation = observe(kind)
+    actor = make_actor(kind, NETWORK)
+    action = deterministic_action(actor, observation)
+    torch.testing.assert_close(action[:, 0], torch.zeros(3), atol=0.05, rtol=0)
+    torch.testing.assert_close(action[:, 1:], torch.full((3, kind.actions - 1), 0.5), atol=0.05, rtol=0)
+    assert (actor(observation)["scale"] > 0.9).all()
+
+
+def test_samples_stay_within_the_bounds(kind: Spaces) -> None:
+    with set_exploration_type(ExplorationType.RANDOM):
+        sample = make_actor(kind, NETWORK)(observe(kind, batch=1000))["action"]
+    assert (sample >= kind.low).all()
+    assert (sample <= kind.high).all()
+    assert sample[:, 0].min() < -0.5  # the battery's range is [-1, 1]
+    assert sample[:, 1:].min() >= 0.0
+
+
+def test_deterministic_action_is_that_of_the_distribution(kind: Spaces) -> None:
+    actor, observation = make_actor(kind, NETWORK), observe(kind)
+    for parameter in actor.parameters():
+        torch.nn.init.normal_(parameter)
+    expected = actor.get_dist(observation).deterministic_sample
+    torch.testing.assert_close(deterministic_action(actor, observation), expected)
+
+
+def test_a_critic_gives_one_value(kind: Spaces) -> None:
+    values = observe(kind).set("action", torch.rand(3, kind.actions))
+    assert make_critic(kind, NETWORK)(values)["state_action_value"].shape == (3, 1)
+
+
+@pytest.fixture
+def entities(small_site: Site) -> Spaces:
+    """Site and sockets apart."""
+    return spaces(small_site, EnvConfig(observation="entity"))
+
+
+def permuted(values: TensorDict, order: Tensor) -> TensorDict:
+    """The same site with its sockets in another order."""
+    action = torch.cat([values["action"][:, :1], values["action"][:, 1:][:, order]], 1)
+    return values.clone().update(
+        {"sockets": values["sockets"][:, order], "mask": values["mask"][:, order], "action": action}
+    )
+
+
+def test_the_order_of_sockets_does_not_matter(entities: Spaces) -> None:
+    actor, critic = make_actor(entities, NETWORK), make_critic(entities, NETWORK)
+    values = observe(entities).set("action", torch.rand(3, entities.actions))
+    order = torch.randperm(entities.actions - 1)
+    value = critic(values.clone())["state_action_value"]
+    torch.testing.assert_close(critic(permuted(values, order))["state_action_value"], value)
+    expected = permuted(values.set("action", deterministic_action(actor, values)), order)["action"]
+    torch.testing.assert_close(deterministic_action(actor, permuted(values, order)), expected)
+
+
+def test_actions_of_free_sockets_have_no_value(entities: Spaces) -> None:
+    critic = make_critic(entities, NETWORK)
+    values = observe(entities).set("action", torch.rand(3, entities.actions))
+    other = values.clone()
+    other["action"][:, 1:] += ~other["mask"] * 0.5
+    expected = critic(values)["state_action_value"]
+    torch.testing.assert_close(critic(other)["state_action_value"], expected)
+
+
+def test_spaces_follow_the_site(small_site: Site) -> None:
+    v2g = [dataclasses.replace(group, v2g=True) for group in small_site.fleet.groups]
+    site = dataclasses.replace(small_site, fleet=dataclasses.replace(small_site.fleet, groups=v2g))
+    assert spaces(small_site, EnvConfig()).low.tolist() == [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert spaces(site, EnvConfig()).low.tolist() == [-1.0] * 6
