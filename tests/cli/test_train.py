@@ -195,6 +195,13 @@ def test_wrong_input_is_one_line(
     assert sorted((folder / "runs").rglob("*")) == before
 
 
+def test_a_configuration_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit"]) == 2
+    assert capsys.readouterr().err == (
+        "litgrid: fit: found no options, expected a configuration such as --config configs/sac.yaml\n"
+    )
+
+
 def test_a_checkpoint_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["test"]) == 2
     assert capsys.readouterr().err.startswith("litgrid: test: found no --ckpt_path, expected one such as runs/")

@@ -168,6 +168,8 @@ def with_config(argv: list[str]) -> list[str]:
     parser.add_argument("--config", "-c", action="append")
     options, _ = parser.parse_known_args(argv[1:])
     if options.ckpt_path is None:
+        if argv[0] == "fit" and len(argv) == 1:
+            raise InputError("fit: found no options, expected a configuration such as --config configs/sac.yaml")
         if argv[0] == "fit" or "--help" in argv or "-h" in argv:
             return argv
         raise InputError(f"{argv[0]}: found no --ckpt_path, expected one such as runs/.../checkpoints/{BEST}")
