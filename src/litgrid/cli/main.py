@@ -40,13 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 the input is wrong (one line on standard error). Any other failure is an exception,
         which Python turns into a traceback and exit code 1.
     """
-    # Threads that wait by spinning take the processor from those they wait for: fourfold slower on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
     try:
+        if arguments[0] != "bench":
+            # Threads that spin while they wait gain nothing with small tensors, and cost a busy machine three quarters
+            # of its speed (docs/performance.md). Only libraries that are loaded after this read it.
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if arguments[0] not in COMMANDS:
             raise InputError(f"unknown command {arguments[0]!r}; expected one of: {', '.join(COMMANDS)}")
         importlib.import_module(COMMANDS[arguments[0]][0]).run(arguments)
