@@ -195,6 +195,23 @@ def test_wrong_input_is_one_line(
     assert sorted((folder / "runs").rglob("*")) == before
 
 
+def test_a_kept_configuration_names_files_wherever_it_is_read(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = SMALL.read_text(encoding="utf-8") + "carbon: {file: {path: carbon.csv}}\n"
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "carbon.csv").write_text("carbon_kg_per_kwh\n", encoding="utf-8")
+    values = yaml.safe_load(config.read_text(encoding="utf-8")) | {"runs": str(tmp_path / "runs")}
+    values["data"]["site"] = "site.yaml"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert main(["fit", "--config", str(tmp_path / "config.yaml")]) == 0
+    monkeypatch.chdir(tmp_path.parent)
+    checkpoint = tmp_path / "runs" / "small" / "sac" / "seed-0" / "checkpoints" / "best.ckpt"
+    assert main(["test", "--ckpt_path", str(checkpoint)]) == 0
+    kept = yaml.safe_load((checkpoint.parents[1] / "config.yaml").read_text(encoding="utf-8"))
+    assert kept["data"]["site"]["carbon"]["file"]["path"] == str(tmp_path / "carbon.csv")
+
+
 def test_a_configuration_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit"]) == 2
     assert capsys.readouterr().err == (

@@ -8,6 +8,7 @@ from typing import Any
 
 import wandb
 from jsonargparse import Namespace
+from jsonargparse.typing import Path_fr
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
@@ -32,10 +33,19 @@ class KeepConfig(SaveConfigCallback):
         """Write it once the scenarios are there and the run is about to start."""
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f"{CONFIG}.part"
-        self.parser.save(self.config, str(part), skip_none=False, overwrite=True, multifile=False)
+        self.parser.save(with_absolute_paths(self.config), str(part), skip_none=False, overwrite=True, multifile=False)
         part.replace(self.folder / CONFIG)
         for logger in trainer.loggers:
             logger.log_hyperparams(self.config.as_dict())
+
+
+def with_absolute_paths(config: Namespace) -> Namespace:
+    """Return a configuration that means the same in whatever folder it is read."""
+    absolute = config.clone()
+    for key, value in config.items():
+        if isinstance(value, Path_fr):
+            absolute[key] = Path_fr(value.absolute)
+    return absolute
 
 
 class KeepUntrained(Callback):
