@@ -1,0 +1,135 @@
+"""CityLearn's ``Battery`` with everything that it has: curves, depth of discharge, standby loss, degradation.
+
+``physics.storage`` is the fast case of a constant efficiency and nothing else of these; a test holds that both agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from litgrid.scenarios.district import Curve, Storage
+
+TINY = 1e-6  # CityLearn divides by at least this
+
+
+class Curves(NamedTuple):
+    """Piecewise linear curves of K assets as straight lines, each [segments, K], the first segment first."""
+
+    start: Tensor
+    """Abscissa from which a line holds; filled up with the largest number where an asset has fewer segments."""
+    value: Tensor
+    """At the start."""
+    slope: Tensor
+
+
+class StorageParameters(NamedTuple):
+    """Constants of K batteries."""
+
+    capacity_kwh: Tensor
+    """[K] nominal: what a SOC is a share of."""
+    power_kw: Tensor
+    """[K] nominal."""
+    min_soc: Tensor
+    """[K] 1 - depth of discharge."""
+    initial_soc: Tensor
+    """[K]"""
+    loss: Tensor
+    """[K] share of the stored energy that is lost in a step."""
+    degradation: Tensor
+    """[K] share of the capacity lost in a full cycle."""
+    efficiency: Curves
+    """Round trip, over power as a share of the nominal."""
+    power: Curves
+    """Highest power as a share of the nominal, over SOC."""
+
+
+class Charged(NamedTuple):
+    """Batteries after a step, [B, K]."""
+
+    soc: Tensor
+    capacity_kwh: Tensor
+    """What is left of it."""
+    kwh: Tensor
+    """Taken at the terminals, negative when giving."""
+
+
+def curves(points: Sequence[Curve], device: torch.device, dtype: torch.dtype) -> Curves:
+    """Lay curves of any numbers of points side by side; a curve of one point is constant."""
+    segments = max([len(x) - 1 for x, _ in points] + [1])
+    lines = torch.zeros(3, segments, len(points), dtype=torch.float64)
+    lines[0] = torch.finfo(dtype).max
+    for asset, (x, y) in enumerate(points):
+        starts, values = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
+        lines[:2, 0, asset] = torch.stack([starts[0], values[0]])
+        lines[:, : len(x) - 1, asset] = torch.stack([starts[:-1], values[:-1], values.diff() / starts.diff()])
+    return Curves(*lines.to(device, dtype))
+
+
+def interpolate(curve: Curves, x: Tensor) -> Tensor:
+    """The curves at x [B, K]; the first and last lines go on beyond the ends, as CityLearn's do."""
+    found = curve.value[0] + (x - curve.start[0]) * curve.slope[0]
+    for start, value, slope in zip(curve.start[1:], curve.value[1:], curve.slope[1:], strict=True):
+        found = torch.where(x > start, value + (x - start) * slope, found)
+    return found
+
+
+def parameters(
+    batteries: Sequence[Storage], step_hours: float, device: torch.device, dtype: torch.dtype
+) -> StorageParameters:
+    """The constants of K batteries for steps of a given length."""
+
+    def per_battery(values: list[float]) -> Tensor:
+        return torch.tensor(values, device=device, dtype=dtype)
+
+    return StorageParameters(
+        capacity_kwh=per_battery([battery.capacity_kwh for battery in batteries]),
+        power_kw=per_battery([battery.power_kw for battery in batteries]),
+        min_soc=per_battery([1.0 - battery.depth_of_discharge for battery in batteries]),
+        initial_soc=per_battery([battery.initial_soc for battery in batteries]),
+        loss=per_battery([battery.loss_coefficient * step_hours for battery in batteries]),
+        degradation=per_battery([battery.capacity_loss_coefficient for battery in batteries]),
+        efficiency=curves([battery.power_efficiency_curve for battery in batteries], device, dtype),
+        power=curves([battery.capacity_power_curve for battery in batteries], device, dtype),
+    )
+
+
+def charge(
+    soc: Tensor, capacity_kwh: Tensor, request_kwh: Tensor, params: StorageParameters, step_hours: float
+) -> Charged:
+    """Charge (request > 0) or discharge (request < 0) batteries over one step: CityLearn's ``Battery.charge``.
+
+    The energy moved, L, is the least of the request, the power that is available at the SOC, and what the battery can
+    take or give at the efficiency; the efficiency depends on L, and CityLearn goes round that twice.
+
+    Args:
+        soc: [B, K] before; one below ``min_soc`` is lifted to it without energy, as in CityLearn.
+        capacity_kwh: [B, K] what is left of the capacity.
+        request_kwh: [B, K] at the terminals.
+        params: of the K batteries.
+        step_hours: length of the step.
+    """
+    charging = request_kwh >= 0.0
+    nominal = params.capacity_kwh
+    before = torch.maximum(soc, params.min_soc) * nominal
+    power_kw = params.power_kw * interpolate(params.power, before / nominal.clamp(min=TINY))
+    most = torch.minimum(request_kwh.abs(), power_kw.clamp(min=0.0) * step_hours)
+    room = torch.where(charging, capacity_kwh - before, before - params.min_soc * nominal).clamp(min=0.0)
+    moved = most
+    for _ in range(2):
+        load = (moved / (step_hours * params.power_kw.clamp(min=TINY))).clamp(max=1.0)
+        one_way = interpolate(params.efficiency, load).sqrt()
+        moved = torch.minimum(most, torch.where(charging, room / one_way.clamp(min=TINY), room * one_way))
+    stored = torch.where(charging, moved * one_way, -moved / one_way)
+    stored = torch.clamp(stored, params.min_soc * nominal - before, nominal - before)
+    kwh = torch.where(stored >= 0.0, stored / one_way, stored * one_way)
+    worn = params.degradation * nominal * kwh.abs() / (2.0 * capacity_kwh.clamp(min=TINY))
+    return Charged((before + stored) / nominal.clamp(min=TINY), (capacity_kwh - worn).clamp(min=0.0), kwh)
+
+
+def stand_by(soc: Tensor, params: StorageParameters) -> Tensor:
+    """SOC with which the next step begins: less the standby loss, and not below ``min_soc``."""
+    return torch.clamp(torch.maximum(soc * (1.0 - params.loss), params.min_soc), max=1.0)
