@@ -1,4 +1,4 @@
-"""A CityLearn battery with every number resolved, also those that CityLearn draws because the schema leaves them out."""
+"""A CityLearn battery with every number resolved, also those that CityLearn draws where the schema has none."""
 
 from __future__ import annotations
 

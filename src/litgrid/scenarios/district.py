@@ -47,7 +47,7 @@ class Charger:
         min_charging_kw: below it nothing flows.
         max_discharging_kw: at action -1; 0 without vehicle-to-grid.
         min_discharging_kw: below it nothing flows.
-        charge_efficiency: over the share of the maximum power; one point is a constant. Clamped beyond its ends.
+        charge_efficiency: over the share of the maximum power, clamped beyond its ends; a constant has two points.
         discharge_efficiency: likewise.
         phase: "L1", "L2", "L3" or "all_phases" of the building's service; None where the building has none.
         active: whether an action moves it; a charger that isn't active holds its vehicle and does nothing.
@@ -117,9 +117,14 @@ class Service:
 
     def shares(self, phase: str | None) -> tuple[float, ...]:
         """Share of each phase in the power of what is connected to ``phase``."""
-        if len(self.phases) == 1 or phase == "all_phases":
-            return (1 / len(self.phases),) * len(self.phases)
-        return tuple(float(name == phase) for name in self.phases)
+        return phase_shares(self.phases, phase)
+
+
+def phase_shares(phases: tuple[str, ...], phase: str | None) -> tuple[float, ...]:
+    """Share of each phase in the power of what is connected to ``phase``, one of them or "all_phases"."""
+    if len(phases) == 1 or phase == "all_phases":
+        return (1 / len(phases),) * len(phases)
+    return tuple(float(name == phase) for name in phases)
 
 
 @dataclass(frozen=True)
@@ -155,10 +160,11 @@ class District:
         series: [T, M], float64: ``load_kwh``, ``pv_kwh`` (both >= 0 as a rule), ``price_per_kwh``,
             ``carbon_kg_per_kwh``; bool: ``outage``. Values are CityLearn's float32, exactly.
         connections: [T, N]; ``vehicle`` (int16, index, -1 where the charger is free), ``incoming`` (int16, likewise),
-            float64 SOCs that are forced upon the vehicle, -1 for none: ``new_soc`` (a new connection with this row)
-            and ``first_soc`` (the connection there is when an episode begins with this row); and what CityLearn
-            shows: ``state`` (int8), ``required_soc``, ``departure_time``, ``arrival_time``, ``arrival_soc`` (float64;
-            -0.1 for no SOC, -1 for no time).
+            ``new`` (bool: a connection begins); float64 SOCs that are forced upon the connected vehicle before the
+            row is simulated, -1 for none: ``new_soc`` in the course of an episode, ``first_soc`` in its stead where
+            an episode begins with this row (the initial SOC if it is -1); and what CityLearn shows: ``state``
+            (int8), ``required_soc``, ``departure_time``, ``arrival_time``, ``arrival_soc`` (float64; -0.1 for no
+            SOC, -1 for no time).
     """
 
     name: str

@@ -1,0 +1,181 @@
+"""Which vehicle is at which charger in every row, and which SOC CityLearn forces upon it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from tensordict import TensorDict
+
+from litgrid.errors import InputError
+from litgrid.scenarios.citylearn_folder import ABSENT_SOC, CURRENT_SOC, SOC_COLUMNS, STATE, STEP_COLUMNS, VEHICLE
+from litgrid.scenarios.district import Charger, Vehicle
+
+NONE = -1
+CONNECTED, INCOMING = 1, 2
+SESSION = "electric_vehicle_session_id"
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def connections(
+    tables: Sequence[pd.DataFrame],
+    chargers: Sequence[Charger],
+    vehicles: Sequence[Vehicle],
+    rows: int,
+    step_hours: float,
+) -> tuple[TensorDict, list[str]]:
+    """Resolve the tables of all chargers.
+
+    CityLearn forces a SOC twice. In the row before a vehicle connects, it sets the SOC to the estimate of that row
+    (if the vehicle is announced there) or of the next; the vehicle then stands by for a step. In the row in which it
+    connects, it sets the SOC again, to the current SOC of that row, to the estimate of the row before (if the charger
+    was free there) or else to that of the row; where this one is missing, the first remains.
+
+    Args:
+        tables: one per charger, as CityLearn reads them, ``rows`` long.
+        chargers: N of them.
+        vehicles: E of them.
+        rows: T.
+        step_hours: length of a row.
+
+    Returns:
+        ``connections`` of a district, [T, N], and what is odd about them.
+
+    Raises:
+        InputError: a vehicle is at two chargers at once.
+    """
+    index = {vehicle.name: number for number, vehicle in enumerate(vehicles)}
+    columns = _stack([_columns(table, index) for table in tables], rows)
+    vehicle = np.where(columns["state"] == CONNECTED, columns["named"], NONE)
+    _check_once(vehicle, chargers, vehicles)
+    new = _new_connections(vehicle, columns)
+    forced = np.where(new, _forced(columns), float(NONE))
+    columns |= {"vehicle": vehicle, "new": new}
+    odd = _early(forced, columns, vehicles, step_hours)
+    first = np.where(columns["current"] >= 0, columns["current"], columns["arrival_soc"])
+    arrays: dict[str, NDArray[Any]] = {
+        "vehicle": vehicle.astype(np.int16),
+        "incoming": np.where(columns["state"] == INCOMING, columns["named"], NONE).astype(np.int16),
+        "new": new,
+        "new_soc": forced,
+        "first_soc": np.where((vehicle >= 0) & (first >= 0), first, float(NONE)),
+        "state": columns["state"].astype(np.int8),
+        **{key: columns[key] for key in ("required_soc", "departure_time", "arrival_time", "arrival_soc")},
+    }
+    tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
+    return TensorDict(tensors, batch_size=(rows, len(chargers))), odd
+
+
+def normalised(values: pd.Series[Any]) -> Floats:
+    """SOCs as CityLearn reads them: above 1 in percent, else fractions, in float32; ``ABSENT_SOC`` for none."""
+    raw = pd.to_numeric(values).to_numpy(dtype=np.float32)
+    absent = ~(raw >= 0)
+    soc = np.clip(np.where(raw > 1, raw / np.float32(100), raw), 0, 1)
+    return np.where(absent, np.float32(ABSENT_SOC), soc).astype(np.float64)
+
+
+def _columns(table: pd.DataFrame, index: dict[str, int]) -> dict[str, NDArray[Any]]:
+    def steps(name: str) -> Floats:
+        return table[name].astype(np.float32).fillna(-1).astype(np.int32).to_numpy(dtype=np.float64)
+
+    absent = pd.Series(np.full(len(table), np.nan))
+    sessions = table[SESSION] if SESSION in table else absent.astype(object)
+    return {
+        "state": table[STATE].to_numpy(dtype=np.int64),
+        "named": np.array([index.get(name, NONE) for name in table[VEHICLE]]),
+        "departure_time": steps(STEP_COLUMNS[0]),
+        "arrival_time": steps(STEP_COLUMNS[1]),
+        "required_soc": normalised(table[SOC_COLUMNS[0]]),
+        "arrival_soc": normalised(table[SOC_COLUMNS[1]]),
+        "current": normalised(table.get(CURRENT_SOC, absent)),
+        "session": np.array([name.strip() if isinstance(name, str) else "" for name in sessions], dtype=object),
+    }
+
+
+def _stack(columns: list[dict[str, NDArray[Any]]], rows: int) -> dict[str, NDArray[Any]]:
+    """[T, N] of every column; also without a charger."""
+    if not columns:
+        keys = ("state", "named", "departure_time", "arrival_time", "required_soc", "arrival_soc", "current", "session")
+        return {key: np.zeros((rows, 0)) for key in keys}
+    return {key: np.stack([column[key] for column in columns], axis=1) for key in columns[0]}
+
+
+def _check_once(vehicle: NDArray[np.int64], chargers: Sequence[Charger], vehicles: Sequence[Vehicle]) -> None:
+    """Refuse a vehicle at two chargers in one row; CityLearn would charge it at both."""
+    order = np.sort(vehicle, axis=1)
+    twice = (order[:, 1:] == order[:, :-1]) & (order[:, 1:] >= 0)
+    if twice.any():
+        row = int(twice.any(axis=1).argmax())
+        number = order[row, 1:][twice[row]][0]
+        at = " and ".join(chargers[i].name for i in np.flatnonzero(vehicle[row] == number))
+        raise InputError(f"row {row}: found vehicle {vehicles[number].name} connected at {at}, expected one charger")
+
+
+def _before(values: NDArray[Any], first: object) -> NDArray[Any]:
+    """Values of the row before; ``first`` in row 0."""
+    shifted = np.roll(values, 1, axis=0)
+    shifted[:1] = first
+    return shifted
+
+
+def _new_connections(vehicle: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> Bools:
+    """Rows in which another vehicle connects, or the same begins another session."""
+    session, left = columns["session"], columns["departure_time"]
+    previous, left_before = _before(session, ""), _before(left, 0)
+    named = session != ""
+    renamed = named & (previous != "") & (session != previous)
+    counted = ~named & (left_before <= 1) & (left > left_before)
+    counted[:1] = False
+    return np.asarray((vehicle >= 0) & ((vehicle != _before(vehicle, NONE)) | renamed | counted), dtype=bool)
+
+
+def _forced(columns: dict[str, NDArray[Any]]) -> Floats:
+    """SOC that a new connection in each row is given; -1 for none."""
+    arrival = columns["arrival_soc"]
+    free_before = np.isin(_before(columns["state"], CONNECTED), (2, 3))
+    estimate = np.where(free_before, _before(arrival, ABSENT_SOC), arrival)
+    soc = np.where(columns["current"] >= 0, columns["current"], estimate)
+    return np.where(soc >= 0, soc, float(NONE))
+
+
+def _early(
+    forced: Floats, columns: dict[str, NDArray[Any]], vehicles: Sequence[Vehicle], step_hours: float
+) -> list[str]:
+    """Write the SOC that is forced in the row before a connection into ``forced``, where it has an effect."""
+    vehicle, new, arrival = columns["vehicle"], columns["new"], columns["arrival_soc"]
+    state, named = columns["state"], columns["named"]
+    comes = np.zeros(vehicle.shape, dtype=bool)
+    comes[1:-1] = (vehicle[2:] >= 0) & (state[1:-1] != CONNECTED)  # not from row 0, nor into a row after the last
+    moved = []
+    for row, charger in np.argwhere(comes):
+        number = vehicle[row + 1, charger]
+        announced = state[row, charger] == INCOMING and named[row, charger] == number
+        soc = arrival[row if announced else row + 1, charger]
+        earlier = (vehicle[row, :charger] == number) | (comes[row, :charger] & (vehicle[row + 1, :charger] == number))
+        if soc < 0 or earlier.any():
+            continue
+        at = np.flatnonzero(vehicle[row] == number)
+        if len(at) and not (new[row, at[0]] and forced[row, at[0]] >= 0):
+            forced[row, at[0]] = soc
+            moved.append((row, number))
+        elif not len(at) and forced[row + 1, charger] < 0:
+            forced[row + 1, charger] = _after_standby(soc, vehicles[number], step_hours)
+    if not moved:
+        return []
+    row, number = moved[0]
+    return [
+        f"row {row}, vehicle {vehicles[number].name}: goes on to another charger at once; CityLearn gives it the "
+        f"SOC of that arrival one step early, while it is still charged here ({len(moved)} times)"
+    ]
+
+
+def _after_standby(soc: float, vehicle: Vehicle, step_hours: float) -> float:
+    """SOC after one step without a charger."""
+    storage = vehicle.storage
+    lowest = min(max(1.0 - storage.depth_of_discharge, 0.0), 1.0)
+    return float(np.float32(np.clip(soc * (1.0 - storage.loss_coefficient * step_hours), lowest, 1.0)))
