@@ -125,7 +125,7 @@ def our_trace(
 
 
 def errors(ours: Trace, theirs: Trace, fleet: list[Storage]) -> tuple[float, float, float]:
-    """Largest errors: SOC; capacity, as a share of the nominal; energy, as a share of it or of 1 kWh if that is more."""
+    """Largest errors: SOC; capacity, as a share of the nominal; energy, as a share of it or of 1 kWh if more."""
     nominal = torch.tensor([battery.capacity_kwh for battery in fleet], dtype=torch.float64)
     differences = [(a - b).abs() for a, b in zip(ours, theirs, strict=True)]
     scales = (torch.ones_like(nominal), nominal, nominal.clamp(min=1.0))
