@@ -101,7 +101,7 @@ def _stack(columns: list[dict[str, NDArray[Any]]], rows: int) -> dict[str, NDArr
     """[T, N] of every column; also without a charger."""
     if not columns:
         keys = ("state", "named", "departure_time", "arrival_time", "required_soc", "arrival_soc", "current", "session")
-        return {key: np.zeros((rows, 0)) for key in keys}
+        return {key: np.zeros((rows, 0), dtype=object if key == "session" else np.float64) for key in keys}
     return {key: np.stack([column[key] for column in columns], axis=1) for key in columns[0]}
 
 

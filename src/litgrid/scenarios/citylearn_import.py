@@ -229,8 +229,8 @@ class _Reader:
             return generation.astype(np.float64)
         if not power and generation.any():
             self.odd.append(f"{attributes.where}: no nominal power, so its solar_generation is not used")
-        energy = power * generation / 1000.0 * (self.seconds / 3600)
-        return energy.astype(np.float32).astype(np.float64)
+        energy: Floats = (power * generation / 1000.0 * (self.seconds / 3600)).astype(np.float32).astype(np.float64)
+        return energy
 
     def _check_interval(self, table: pd.DataFrame, path: Path) -> None:
         """Refuse rows at another interval than a step's: CityLearn rescales energies instead of resampling."""

@@ -1,0 +1,336 @@
+"""Data sets read by CityLearn and by LitGrid resolve to the same numbers, and what is outside is refused by name."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from litgrid.scenarios.citylearn_folder import SERIES_COLUMNS
+from litgrid.scenarios.citylearn_import import read_district
+from litgrid.scenarios.district import Curve, District, Storage
+from litgrid.scenarios.export import OBSERVATIONS, export
+from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.site.site import Site
+
+PUBLIC = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "citylearn_2022_phase_1"
+ROWS = 96
+VEHICLES = ("Electric_Vehicle_1", "Electric_Vehicle_2", "Electric_Vehicle_3")
+COLUMNS = ["electric_vehicle_charger_state", "electric_vehicle_id", "electric_vehicle_departure_time"]
+COLUMNS += ["electric_vehicle_required_soc_departure", "electric_vehicle_estimated_arrival_time"]
+COLUMNS += ["electric_vehicle_estimated_soc_arrival"]
+CURVE = [[0.0, 0.83], [0.3, 0.85], [0.7, 0.9], [1.0, 0.88]]
+
+
+def schedules(rng: np.random.Generator, chargers: int) -> list[pd.DataFrame]:
+    """Vehicles that come, stay, leave or go on to another charger at once; SOCs announced early, late or not at all."""
+    at = np.full((ROWS, chargers), -1)
+    until = np.zeros(chargers, dtype=int)
+    for row in range(ROWS):
+        for charger in rng.permutation(chargers):
+            if row < until[charger]:
+                at[row, charger] = at[row - 1, charger]
+        for charger in rng.permutation(chargers):
+            free = [v for v in range(len(VEHICLES)) if v not in at[row]]
+            if at[row, charger] < 0 and free and rng.random() < 0.4:
+                at[row, charger] = rng.choice(free)
+                until[charger] = row + rng.integers(1, 6)
+    return [schedule(rng, at[:, charger]) for charger in range(chargers)]
+
+
+def schedule(rng: np.random.Generator, at: NDArray[np.int64]) -> pd.DataFrame:
+    table = pd.DataFrame({name: [""] * ROWS for name in COLUMNS}, dtype=object)
+    table[COLUMNS[0]] = "3"
+    for row in range(ROWS):
+        if at[row] >= 0:
+            here = np.flatnonzero(np.append(at[row:], -2) != at[row])[0]
+            soc = round(rng.random(), 4) if rng.random() < 0.3 else ""
+            table.loc[row] = ["1", VEHICLES[at[row]], here, round(rng.random(), 3), "", soc]
+        elif row + 1 < ROWS and at[row + 1] >= 0 and rng.random() < 0.6:
+            soc = round(rng.random(), 4) if rng.random() < 0.8 else ""
+            table.loc[row] = ["2", VEHICLES[at[row + 1]], "", "", 1, soc]
+    return table
+
+
+def series(rng: np.random.Generator, minutes: int) -> dict[str, pd.DataFrame]:
+    """Files that are not a charger's."""
+    time = np.arange(ROWS) * minutes
+    building = {name: np.zeros(ROWS) for name in SERIES_COLUMNS["energy_simulation"]}
+    building |= {"month": np.ones(ROWS, int), "hour": time // 60 % 24 + 1, "day_type": time // 1440 % 7 + 1}
+    building |= {"minutes": time % 60, "indoor_dry_bulb_temperature": np.full(ROWS, np.nan)}
+    building |= {"non_shiftable_load": rng.random(ROWS) * 5, "solar_generation": rng.random(ROWS) * 800}
+    building |= {"power_outage": (rng.random(ROWS) < 0.1).astype(int)}
+    tables = {"building": building}
+    for kind in ("weather", "pricing", "carbon_intensity"):
+        tables[kind] = {name: rng.random(ROWS) for name in SERIES_COLUMNS[kind]}
+    return {name: pd.DataFrame(table) for name, table in tables.items()}
+
+
+def charger(name: str, **attributes: Any) -> dict[str, Any]:
+    kind = "citylearn.electric_vehicle_charger.Charger"
+    return {"type": kind, "charger_simulation": f"{name}.csv", "autosize": False, "attributes": attributes}
+
+
+def battery(**attributes: Any) -> dict[str, Any]:
+    return {"type": "citylearn.energy_model.Battery", "autosize": False, "attributes": attributes}
+
+
+def hand_made(folder: Path, seed: int = 0, seconds: int = 3600) -> Path:
+    """Two buildings, three chargers and vehicles: curves, V2G, limits, unset attributes, an outage."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for name, table in series(rng, seconds // 60).items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    for number, table in enumerate(schedules(rng, 3)):
+        table.to_csv(folder / f"charger_{number}.csv", index=False)
+    files = {"energy_simulation": "building.csv", "weather": "weather.csv"}
+    both = files | {"pricing": "pricing.csv", "carbon_intensity": "carbon_intensity.csv"}
+    pv = {"type": "citylearn.energy_model.PV", "autosize": False, "attributes": {"nominal_power": 4.7}}
+    first = both | {
+        "electrical_storage": battery(capacity=6.4, nominal_power=5.0, efficiency=0.9, phase_connection="L2"),
+        "pv": pv,
+        "power_outage": {"simulate_power_outage": True},
+        "chargers": {
+            "charger_0": charger("charger_0", max_charging_power=7.4, min_charging_power=1.4, efficiency=0.95,
+                                 phase_connection="L3"),
+            "charger_1": charger("charger_1", max_charging_power=11, max_discharging_power=7,
+                                 charge_efficiency_curve=CURVE, discharge_efficiency_curve=CURVE),
+        },
+        "electrical_service": {
+            "mode": "three_phase",
+            "default_split": "L1",
+            "limits": {"total": {"import_kw": 20, "export_kw": None}, "per_phase": {"L3": {"import_kw": 5.5}}},
+        },
+    }  # fmt: skip
+    absolute = pv | {"attributes": {"nominal_power": 1, "generation_mode": "kWh"}}
+    limits = {"building_limit_kw": 8, "phases": [{"name": "A", "limit_kw": 4, "chargers": ["charger_2", "nobody"]}]}
+    second = files | {
+        "include": True,
+        "electrical_storage": battery(capacity=10, nominal_power=4, depth_of_discharge=0.8, initial_soc=0.1,
+                                      power_efficiency_curve=CURVE, random_seed=7),
+        "pv": absolute,
+        "inactive_actions": ["electrical_storage"],
+        "charging_constraints": limits,
+        "chargers": {"charger_2": charger("charger_2")},
+    }  # fmt: skip
+    vehicles = {
+        VEHICLES[0]: {"include": True, "battery": battery(capacity=40, nominal_power=50, depth_of_discharge=0.9)},
+        VEHICLES[1]: {"battery": battery(capacity=60, nominal_power=6, initial_soc=0.3, loss_coefficient=0.01)},
+        VEHICLES[2]: {"battery": battery(capacity=30, nominal_power=10, efficiency=0.91, capacity_power_curve=CURVE)},
+        "left_out": {"include": False},
+    }
+    schema = {
+        "random_seed": 2022 + seed,
+        "root_directory": None,
+        "central_agent": True,
+        "simulation_start_time_step": 0,
+        "simulation_end_time_step": ROWS - 1,
+        "seconds_per_time_step": seconds,
+        "observations": {name: {"active": True, "shared_in_central_agent": False} for name in OBSERVATIONS},
+        "actions": {"electrical_storage": {"active": True}, "electric_vehicle_storage": {"active": True}},
+        "reward_function": {"type": "citylearn.reward_function.RewardFunction", "attributes": None},
+        "electric_vehicles_def": vehicles,
+        "buildings": {"first": first, "second": second, "none": {"include": False}},
+    }
+    write(folder, schema)
+    return folder
+
+
+def write(folder: Path, schema: dict[str, Any]) -> None:
+    (folder / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
+
+
+def change(folder: Path, value: Any, *keys: str) -> None:
+    """Set one key of the schema."""
+    schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    at = schema
+    for key in keys[:-1]:
+        at = at.setdefault(key, {})
+    at[keys[-1]] = value
+    write(folder, schema)
+
+
+def environment(folder: Path) -> Any:
+    module = pytest.importorskip("citylearn.citylearn", reason="CityLearn is not installed")
+    env = module.CityLearnEnv(str(folder / "schema.json"))
+    env.reset()
+    return env
+
+
+def same(ours: Storage, theirs: Any) -> None:
+    hours = theirs.seconds_per_time_step / 3600
+    assert ours.capacity_kwh == theirs.capacity
+    assert ours.power_kw == theirs.nominal_power
+    assert ours.depth_of_discharge == theirs.depth_of_discharge
+    assert ours.initial_soc == max(theirs.initial_soc, 1 - theirs.depth_of_discharge)
+    assert ours.loss_coefficient * hours == theirs.loss_coefficient
+    assert ours.capacity_loss_coefficient == theirs.capacity_loss_coefficient
+    np.testing.assert_array_equal(ours.power_efficiency_curve, theirs.power_efficiency_curve)
+    np.testing.assert_array_equal(ours.capacity_power_curve, theirs.capacity_power_curve)
+
+
+def same_efficiency(ours: Curve, theirs: Any, charging: bool) -> None:
+    for power in np.linspace(0, 1, 9):
+        assert np.interp(power, *ours) == theirs.get_efficiency(power, charging)
+
+
+def compare(district: District, env: Any) -> None:
+    """Every number of the two, but for what the rows of the chargers mean."""
+    assert [building.name for building in district.buildings] == [building.name for building in env.buildings]
+    for number, (ours, theirs) in enumerate(zip(district.buildings, env.buildings, strict=True)):
+        column = {key: value[:, number].numpy() for key, value in district.series.items()}
+        if ours.battery is None:
+            assert theirs.electrical_storage.capacity == 0
+        else:
+            same(ours.battery, theirs.electrical_storage)
+        assert ours.battery_active == ("electrical_storage" in theirs.active_actions)
+        np.testing.assert_array_equal(column["load_kwh"], theirs.energy_simulation.non_shiftable_load)
+        np.testing.assert_array_equal(-column["pv_kwh"], theirs._Building__solar_generation)
+        np.testing.assert_array_equal(column["price_per_kwh"], theirs.pricing.electricity_pricing)
+        np.testing.assert_array_equal(column["carbon_kg_per_kwh"], theirs.carbon_intensity.carbon_intensity)
+        np.testing.assert_array_equal(column["outage"], theirs._Building__power_outage_signal.astype(bool))
+    chargers = [(number, each) for number, b in enumerate(env.buildings) for each in b.electric_vehicle_chargers or []]
+    for ours, (number, theirs) in zip(district.chargers, chargers, strict=True):
+        assert (ours.name, ours.building) == (theirs.charger_id, number)
+        assert (ours.max_charging_kw, ours.min_charging_kw) == (theirs.max_charging_power, theirs.min_charging_power)
+        assert ours.max_discharging_kw == theirs.max_discharging_power
+        assert ours.min_discharging_kw == theirs.min_discharging_power
+        same_efficiency(ours.charge_efficiency, theirs, True)
+        same_efficiency(ours.discharge_efficiency, theirs, False)
+        action = f"electric_vehicle_storage_{ours.name}"
+        assert ours.active == (action in env.buildings[number].active_actions)
+    for vehicle, theirs in zip(district.vehicles, env.electric_vehicles, strict=True):
+        assert vehicle.name == theirs.name
+        same(vehicle.storage, theirs.battery)
+
+
+def follow(district: District, env: Any) -> int:
+    """Step CityLearn with no action: who is where, with which SOC, and what is shown; gives the SOCs compared."""
+    chargers = [charger for building in env.buildings for charger in building.electric_vehicle_chargers or []]
+    rows = {key: value.numpy() for key, value in district.connections.items()}
+    shown = {
+        "state": "charger_state",
+        "required_soc": "required_soc_departure",
+        "departure_time": "departure_time",
+        "arrival_time": "estimated_arrival_time",
+        "arrival_soc": "estimated_soc_arrival",
+    }
+    for number, charger in enumerate(chargers):
+        for ours, theirs in shown.items():
+            values = getattr(charger.charger_simulation, f"electric_vehicle_{theirs}")
+            np.testing.assert_array_equal(rows[ours][:, number], values)
+    actions = [[0.0] * len(names) for names in env.action_names]
+    compared, carried = 0, {}
+    for row in range(district.steps):
+        forced = rows["new_soc"][row] if row else rows["first_soc"][row]
+        for number, charger in enumerate(chargers):
+            index = rows["vehicle"][row, number]
+            vehicle = charger.connected_electric_vehicle
+            assert (vehicle.name if vehicle else None) == (district.vehicles[index].name if index >= 0 else None)
+            if index < 0:
+                continue
+            soc = vehicle.battery.soc[row]
+            if forced[number] >= 0:
+                assert soc == np.float32(forced[number]), (row, number)
+                compared += 1
+            elif not rows["new"][row, number]:
+                assert soc == pytest.approx(carried[index], abs=1e-6), (row, number)
+            storage = district.vehicles[index].storage
+            lowest = 1 - storage.depth_of_discharge
+            kept = max(soc, lowest) * (1 - storage.loss_coefficient * district.step_seconds / 3600)
+            carried[index] = max(kept, lowest)
+        env.step(actions)
+    assert env.terminated
+    return compared
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir(), reason=f"the public data set is not at {PUBLIC}")
+def test_the_public_data_set_is_read_as_citylearn_reads_it() -> None:
+    district, odd = read_district(PUBLIC)
+    assert (district.rows, district.steps, district.step_seconds, len(district.buildings)) == (8760, 8759, 3600, 5)
+    assert sum("drawn with CityLearn's seed" in line for line in odd) == 5
+    assert any("never simulated" in line for line in odd)
+    compare(district, environment(PUBLIC))
+
+
+def test_an_exported_scenario_comes_back(
+    small_site: Site, random_scenarios: Callable[..., ScenarioSet], tmp_path: Path
+) -> None:
+    scenarios = random_scenarios(small_site, scenarios=1, days=2)
+    export(scenarios, 0, tmp_path / "data")
+    district, odd = read_district(tmp_path / "data")
+    assert district.steps == scenarios.steps
+    assert not any("drawn" in line or "without a SOC" in line for line in odd)
+    load = scenarios.series["load_kw"][0].double() * small_site.step_hours
+    np.testing.assert_allclose(district.series["load_kwh"][:-1, 0], load, rtol=1e-6)
+    env = environment(tmp_path / "data")
+    compare(district, env)
+    assert follow(district, env) >= int(district.connections["new"][:-1].sum())
+
+
+@pytest.mark.parametrize(("seed", "seconds"), [(0, 3600), (1, 900), (2, 3600), (3, 3600)])
+def test_a_hand_made_district_is_read_as_citylearn_reads_it(tmp_path: Path, seed: int, seconds: int) -> None:
+    folder = hand_made(tmp_path / "data", seed, seconds)
+    district, _ = read_district(folder)
+    env = environment(folder)
+    compare(district, env)
+    assert follow(district, env) > 20
+
+
+def test_limits_are_read_as_citylearn_reads_them(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data")
+    (first, second), odd = (read_district(folder)[0].buildings, read_district(folder)[1])
+    service, limits = first.service, second.limits
+    assert service is not None
+    assert limits is not None
+    assert (service.import_kw, service.export_kw) == (20, np.inf)
+    assert (service.phase_import_kw, service.base_shares) == ((np.inf, np.inf, 5.5), (1, 0, 0))
+    assert service.battery_shares == (0, 1, 0)
+    assert service.shares("all_phases") == (1 / 3, 1 / 3, 1 / 3)
+    assert (limits.building_kw, limits.phases[0].limit_kw, limits.phases[0].chargers) == (8, 4, (2,))
+    assert any("no charger nobody" in line for line in odd)
+    env = environment(folder)
+    theirs = env.buildings[0]
+    assert theirs.electrical_storage_phase_connection == "L2"
+    connected = dict(theirs._charger_phase_map)
+    assert connected == {charger.name: charger.phase for charger in read_district(folder)[0].chargers[:2]}
+    assert env.buildings[1]._building_charger_limit_kw == limits.building_kw
+
+
+def test_a_window_and_a_root_directory(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data")
+    change(folder, 24, "simulation_start_time_step")
+    change(folder, 71, "simulation_end_time_step")
+    files = folder / "files"
+    files.mkdir()
+    for path in folder.glob("*.csv"):
+        shutil.move(path, files / path.name)
+    change(folder, "files", "root_directory")
+    district, _ = read_district(folder)
+    assert district.rows == 48
+    env = environment(folder)
+    compare(district, env)
+    follow(district, env)
+
+
+def test_current_soc_sessions_and_a_padded_end(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data", seed=5)
+    rng = np.random.default_rng(5)
+    for path in folder.glob("charger_*.csv"):
+        table = pd.read_csv(path, dtype=str)
+        table["electric_vehicle_current_soc"] = np.where(rng.random(ROWS) < 0.5, rng.random(ROWS).round(3), np.nan)
+        turn = pd.Series(rng.integers(0, 3, ROWS)).astype(str)
+        table["electric_vehicle_session_id"] = ("session-" + turn).where(rng.random(ROWS) < 0.8)
+        table.to_csv(path, index=False)
+    change(folder, ROWS, "simulation_end_time_step")
+    change(folder, True, "terminal_observation_padding")
+    district, _ = read_district(folder)
+    assert district.rows == ROWS + 1
+    env = environment(folder)
+    compare(district, env)
+    follow(district, env)
