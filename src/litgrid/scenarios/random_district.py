@@ -170,10 +170,10 @@ def _session(draw: np.random.Generator, table: pd.DataFrame, vehicle: str, insid
         table.loc[start - 1, SOC_COLUMNS[1]] = soc
 
 
-def _curve(draw: np.random.Generator, low: float, high: float) -> list[list[float]]:
-    """Points of a curve over 0 to 1."""
-    inner = np.sort(draw.choice(np.arange(1, 20), int(draw.integers(0, 4)), replace=False)) / 20
-    return [[float(x), float(draw.uniform(low, high))] for x in (0.0, *inner, 1.0)]
+def _curve(draw: np.random.Generator, low: float, high: float, last: float = 1.0) -> list[list[float]]:
+    """Points of a curve over 0 to ``last``."""
+    inner = np.sort(draw.choice(np.arange(1, 16), int(draw.integers(0, 4)), replace=False)) / 20
+    return [[float(x), float(draw.uniform(low, high))] for x in (0.0, *inner, last)]
 
 
 def _flat(value: float) -> list[list[float]]:
@@ -189,7 +189,7 @@ def _battery(draw: np.random.Generator, features: Features, capacity: float, pow
         "initial_soc": float(draw.uniform(1.0 - depth, 1.0)),
         "efficiency": 0.9,
         "power_efficiency_curve": _curve(draw, 0.7, 0.98) if features.curves else _flat(float(draw.uniform(0.7, 1.0))),
-        "capacity_power_curve": _curve(draw, 0.2, 1.0) if features.curves else _flat(1.0),
+        "capacity_power_curve": _curve(draw, 0.2, 1.0, 0.95) if features.curves else _flat(1.0),
         "loss_coefficient": 0.01 * features.losses,
         "capacity_loss_coefficient": 0.005 * features.losses,
     }
@@ -207,8 +207,8 @@ def _charger(draw: np.random.Generator, features: Features, name: str, phase: st
         "efficiency": float(draw.uniform(0.85, 1.0)),
     }
     if features.curves:
-        attributes["charge_efficiency_curve"] = _curve(draw, 0.8, 1.0)
-        attributes["discharge_efficiency_curve"] = _curve(draw, 0.8, 1.0)
+        attributes["charge_efficiency_curve"] = _curve(draw, 0.8, 1.0, 0.8)
+        attributes["discharge_efficiency_curve"] = _curve(draw, 0.8, 1.0, 0.8)
     if phase is not None:
         attributes["phase_connection"] = phase
     kind = "citylearn.electric_vehicle_charger.Charger"
