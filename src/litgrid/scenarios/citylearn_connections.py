@@ -23,28 +23,22 @@ Bools = NDArray[np.bool_]
 
 
 def connections(
-    tables: Sequence[pd.DataFrame],
-    chargers: Sequence[Charger],
-    vehicles: Sequence[Vehicle],
-    rows: int,
-    step_hours: float,
-) -> tuple[TensorDict, list[str]]:
+    tables: Sequence[pd.DataFrame], chargers: Sequence[Charger], vehicles: Sequence[Vehicle], rows: int
+) -> TensorDict:
     """Resolve the tables of all chargers.
 
-    CityLearn forces a SOC twice. In the row before a vehicle connects, it sets the SOC to the estimate of that row
-    (if the vehicle is announced there) or of the next; the vehicle then stands by for a step. In the row in which it
-    connects, it sets the SOC again, to the current SOC of that row, to the estimate of the row before (if the charger
-    was free there) or else to that of the row; where this one is missing, the first remains.
+    In the row in which a vehicle connects, CityLearn sets its SOC to the current SOC of that row, else to the estimate
+    of the row before if the charger was free there, else to that of the row. (It sets it a first time in the row
+    before, which is what remains if there is none of these: ``litgrid.sim.connections``.)
 
     Args:
         tables: one per charger, as CityLearn reads them, ``rows`` long.
         chargers: N of them.
         vehicles: E of them.
         rows: T.
-        step_hours: length of a row.
 
     Returns:
-        ``connections`` of a district, [T, N], and what is odd about them.
+        ``connections`` of a district, [T, N].
 
     Raises:
         InputError: a vehicle is at two chargers at once.
@@ -55,8 +49,6 @@ def connections(
     _check_once(vehicle, chargers, vehicles)
     new = _new_connections(vehicle, columns)
     forced = np.where(new, _forced(columns), float(NONE))
-    columns |= {"vehicle": vehicle, "new": new}
-    odd = _early(forced, columns, vehicles, step_hours)
     first = np.where(columns["current"] >= 0, columns["current"], columns["arrival_soc"])
     arrays: dict[str, NDArray[Any]] = {
         "vehicle": vehicle.astype(np.int16),
@@ -68,7 +60,7 @@ def connections(
         **{key: columns[key] for key in ("required_soc", "departure_time", "arrival_time", "arrival_soc")},
     }
     tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
-    return TensorDict(tensors, batch_size=(rows, len(chargers))), odd
+    return TensorDict(tensors, batch_size=(rows, len(chargers)))
 
 
 def normalised(values: pd.Series[Any]) -> Floats:
@@ -141,41 +133,3 @@ def _forced(columns: dict[str, NDArray[Any]]) -> Floats:
     estimate = np.where(free_before, _before(arrival, ABSENT_SOC), arrival)
     soc = np.where(columns["current"] >= 0, columns["current"], estimate)
     return np.where(soc >= 0, soc, float(NONE))
-
-
-def _early(
-    forced: Floats, columns: dict[str, NDArray[Any]], vehicles: Sequence[Vehicle], step_hours: float
-) -> list[str]:
-    """Write the SOC that is forced in the row before a connection into ``forced``, where it has an effect."""
-    vehicle, new, arrival = columns["vehicle"], columns["new"], columns["arrival_soc"]
-    state, named = columns["state"], columns["named"]
-    comes = np.zeros(vehicle.shape, dtype=bool)
-    comes[1:-1] = (vehicle[2:] >= 0) & (state[1:-1] != CONNECTED)  # not from row 0, nor into a row after the last
-    moved = []
-    for row, charger in np.argwhere(comes):
-        number = vehicle[row + 1, charger]
-        announced = state[row, charger] == INCOMING and named[row, charger] == number
-        soc = arrival[row if announced else row + 1, charger]
-        earlier = (vehicle[row, :charger] == number) | (comes[row, :charger] & (vehicle[row + 1, :charger] == number))
-        if soc < 0 or earlier.any():
-            continue
-        at = np.flatnonzero(vehicle[row] == number)
-        if len(at) and not (new[row, at[0]] and forced[row, at[0]] >= 0):
-            forced[row, at[0]] = soc
-            moved.append((row, number))
-        elif not len(at) and forced[row + 1, charger] < 0:
-            forced[row + 1, charger] = _after_standby(soc, vehicles[number], step_hours)
-    if not moved:
-        return []
-    row, number = moved[0]
-    return [
-        f"row {row}, vehicle {vehicles[number].name}: goes on to another charger at once; CityLearn gives it the "
-        f"SOC of that arrival one step early, while it is still charged here ({len(moved)} times)"
-    ]
-
-
-def _after_standby(soc: float, vehicle: Vehicle, step_hours: float) -> float:
-    """SOC after one step without a charger."""
-    storage = vehicle.storage
-    lowest = min(max(1.0 - storage.depth_of_discharge, 0.0), 1.0)
-    return float(np.float32(np.clip(soc * (1.0 - storage.loss_coefficient * step_hours), lowest, 1.0)))

@@ -102,7 +102,7 @@ class _Reader:
             for _, settings in parts(building, "chargers")
         ]
         rows = window(schema)[1]
-        connected, odd = connections(tables, chargers, vehicles, rows, self.seconds / 3600)
+        connected = connections(tables, chargers, vehicles, rows)
         series = {key: np.stack([column[key] for column in columns], axis=1) for key in columns[0]}
         district = District(
             name=self.folder.resolve().name,
@@ -116,7 +116,7 @@ class _Reader:
             ),
             connections=connected,
         )
-        return district, [*self.odd, *odd, *oddities(district, schema, self.where)]
+        return district, [*self.odd, *oddities(district, schema, self.where)]
 
     def _attributes(self, place: str, settings: Schema, seed: int | None) -> Attributes:
         values = settings.get("attributes") or {}

@@ -67,7 +67,7 @@ def _limited(building: Building) -> bool:
 
 
 def _arrivals(district: District) -> Iterator[str]:
-    rows = {key: district.connections[key].numpy() for key in ("vehicle", "new", "new_soc", "state", "departure_time")}
+    rows = {key: value.numpy() for key, value in district.connections.items()}
     vehicle, new, soc = rows["vehicle"], rows["new"], rows["new_soc"]
     lowest = np.array([1.0 - each.storage.depth_of_discharge for each in district.vehicles] or [0.0])
     below = new & (soc >= 0) & (soc < lowest.astype(np.float32)[vehicle])
@@ -78,7 +78,9 @@ def _arrivals(district: District) -> Iterator[str]:
             f"{soc[row, charger]:.3g}, below {lowest[vehicle[row, charger]]:.3g} (1 - depth of discharge), and is "
             f"lifted to it for nothing ({int(below.sum())} arrivals)"
         )
-    without = new & (soc < 0)
+    late = new & (soc < 0) & (rows["arrival_soc"] >= 0)  # set in the row before, where the charger was free
+    late[:2] = False
+    without = new & (soc < 0) & ~late
     if without.any():
         row, charger = np.argwhere(without)[0]
         yield (
@@ -87,7 +89,26 @@ def _arrivals(district: District) -> Iterator[str]:
         )
     for charger in np.flatnonzero(rows["state"][0] == 2):
         yield f"charger {district.chargers[charger].name}, row 0: state 2; CityLearn will show the initial SOC in row 1"
+    yield from _jumps(district, rows)
     yield from _countdown(vehicle, new, rows["departure_time"])
+
+
+def _jumps(district: District, rows: dict[str, Array]) -> Iterator[str]:
+    """Vehicles that go on to a charger listed earlier without a row in between, with a SOC in the data."""
+    vehicle, arrival = rows["vehicle"], rows["arrival_soc"]
+    found = []
+    comes = np.zeros(vehicle.shape, dtype=bool)
+    comes[1:-1] = (vehicle[2:] >= 0) & (vehicle[1:-1] < 0)
+    for row, charger in np.argwhere(comes):
+        number = vehicle[row + 1, charger]
+        soc = arrival[row if rows["incoming"][row, charger] == number else row + 1, charger]
+        if soc >= 0 and (vehicle[row, charger + 1 :] == number).any():
+            found.append(f"row {row}, vehicle {district.vehicles[number].name}")
+    if found:
+        yield (
+            f"{found[0]}: goes on to another charger at once; CityLearn gives it the SOC of that arrival one step "
+            f"early, while it is still charged here ({len(found)} times)"
+        )
 
 
 def _countdown(vehicle: Array, new: Array, left: Array) -> Iterator[str]:

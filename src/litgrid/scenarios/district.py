@@ -160,8 +160,8 @@ class District:
         series: [T, M], float64: ``load_kwh``, ``pv_kwh`` (both >= 0 as a rule), ``price_per_kwh``,
             ``carbon_kg_per_kwh``; bool: ``outage``. Values are CityLearn's float32, exactly.
         connections: [T, N]; ``vehicle`` (int16, index, -1 where the charger is free), ``incoming`` (int16, likewise),
-            ``new`` (bool: a connection begins); float64 SOCs that are forced upon the connected vehicle before the
-            row is simulated, -1 for none: ``new_soc`` in the course of an episode, ``first_soc`` in its stead where
+            ``new`` (bool: a connection begins); float64 SOCs that are forced upon a vehicle when it connects, -1
+            for none: ``new_soc`` in the course of an episode, ``first_soc`` in its stead where
             an episode begins with this row (the initial SOC if it is -1); and what CityLearn shows: ``state``
             (int8), ``required_soc``, ``departure_time``, ``arrival_time``, ``arrival_soc`` (float64; -0.1 for no
             SOC, -1 for no time).
@@ -185,3 +185,28 @@ class District:
     def steps(self) -> int:
         """Steps of an episode over all rows: one less, since CityLearn never simulates the last row."""
         return self.rows - 1
+
+
+def figures(district: District) -> dict[str, str | int | float]:
+    """What is in a district, as ``dataset import`` reports it; energies are of the simulated rows.
+
+    Args:
+        district: as it was read.
+
+    Returns:
+        Counts, kWh, and ``arrivals``, the connections that begin.
+    """
+    simulated = district.series[: district.steps]
+    return {
+        "name": district.name,
+        "buildings": len(district.buildings),
+        "batteries": sum(building.battery is not None for building in district.buildings),
+        "battery_kwh": float(sum(building.battery.capacity_kwh for building in district.buildings if building.battery)),
+        "chargers": len(district.chargers),
+        "vehicles": len(district.vehicles),
+        "arrivals": int(district.connections["new"][: district.steps].sum()),
+        "rows": district.rows,
+        "step_seconds": district.step_seconds,
+        "load_kwh": float(simulated["load_kwh"].sum()),
+        "pv_kwh": float(simulated["pv_kwh"].sum()),
+    }
