@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from litgrid.errors import InputError
 from litgrid.scenarios.citylearn_folder import SERIES_COLUMNS
 from litgrid.scenarios.citylearn_import import read_district
 from litgrid.scenarios.district import Curve, District, Storage
@@ -339,3 +340,146 @@ def test_current_soc_sessions_and_a_padded_end(tmp_path: Path) -> None:
     env = environment(folder)
     compare(district, env)
     follow(district, env)
+
+
+MACHINE = {"washing_machine_1": {"washing_machine_energy_simulation": "Washing_Machine_1.csv"}}
+TANK = {"type": "citylearn.energy_model.StorageTank", "autosize": False, "attributes": {"capacity": 3}}
+
+
+@pytest.mark.parametrize(
+    ("value", "keys", "message"),
+    [
+        (MACHINE, ("buildings", "first", "washing_machines"), "washing_machines: found washing_machine_1, expected"),
+        ({"a": {}}, ("buildings", "first", "washing_machine"), "washing_machine: found washing_machine, expected none"),
+        ({"a": {}}, ("buildings", "first", "deferrable_appliances"), "deferrable_appliances: found a, expected none"),
+        ({"a": {}}, ("buildings", "second", "escalators"), "second.escalators: found escalators, expected none"),
+        ("citylearn.building.LSTMDynamicsBuilding", ("buildings", "first", "type"), "found citylearn.building.LSTM"),
+        ({"type": "x"}, ("buildings", "first", "dynamics"), "dynamics: found thermal dynamics, expected none"),
+        ({"type": "x"}, ("buildings", "first", "occupant"), "occupant: found an occupant model, expected none"),
+        (True, ("buildings", "first", "pv", "autosize"), "pv.autosize: found true, expected false"),
+        ("yes", ("buildings", "first", "electrical_storage", "autosize"), "electrical_storage.autosize: found true"),
+        (True, ("buildings", "first", "power_outage", "stochastic_power_outage"), "found a stochastic model, expected"),
+        (0.1, ("buildings", "first", "noise_std"), r"first.noise_std: found 0.1, expected 0"),
+        (1, ("buildings", "second", "chargers", "charger_2", "noise_std"), "charger_2.noise_std: found 1, expected 0"),
+        ("x.Y", ("buildings", "second", "chargers", "charger_2", "type"), "charger_2.type: found x.Y, expected cityl"),
+        ("x.Y", ("electric_vehicles_def", VEHICLES[0], "type"), "Vehicle_1.type: found x.Y, expected citylearn"),
+        ({"enabled": True}, ("community_market",), "community_market: found it enabled, expected none"),
+        ([{"operation": "add_member"}], ("topology_events",), "topology_events: found a changing topology"),
+        (2.5, ("random_seed",), "random_seed: found 2.5, expected a whole number"),
+        (None, ("random_seed",), "found neither .* nor a random_seed to draw it with, expected one"),
+        (1800, ("seconds_per_time_step",), "found rows of 3600 s, expected 1800 s"),
+        (ROWS, ("simulation_end_time_step",), rf"found {ROWS} rows, expected {ROWS + 1}"),
+        (-1, ("simulation_start_time_step",), "found -1 to 95, expected a row and a later one"),
+        ("nowhere.csv", ("buildings", "first", "weather"), "nowhere.csv: found no such file, which schema.json names"),
+        ("a.parquet", ("buildings", "first", "pricing"), "a.parquet: found a Parquet file, expected a CSV file"),
+        (None, ("buildings", "first", "weather"), "buildings.first: found no weather, expected one"),
+        (None, ("electric_vehicles_def", VEHICLES[1], "battery"), "Vehicle_2: found no battery, expected one"),
+        (False, ("electric_vehicles_def", VEHICLES[1], "include"), "found 'Electric_Vehicle_2', expected a vehicle of"),
+        ([], ("buildings", "first", "chargers", "charger_0", "attributes", "efficiency"), "expected one number, 1e-06"),
+        (["x"], ("buildings", "first", "chargers", "charger_0", "attributes"), "a key of another form than City"),
+        ("?", ("buildings", "none", "include"), "include: found '\\?', expected true or false"),
+        ([[0, 1]], ("buildings", "first", "electrical_storage", "attributes", "capacity_power_curve"), "expected 2 or"),
+        (0, ("buildings", "first", "electrical_storage", "attributes", "capacity"), "found no capacity or power"),
+        (-1, ("buildings", "second", "charging_constraints", "building_limit_kw"), "found -1, expected at least 0 kW"),
+        ("two", ("buildings", "first", "electrical_service", "mode"), "mode: found two, expected single_phase"),
+        ("per_m2", ("buildings", "first", "pv", "attributes", "generation_mode"), "found per_m2, expected per_kw"),
+    ],
+)  # fmt: skip
+def test_what_is_outside_is_refused_in_one_line(
+    tmp_path: Path, value: Any, keys: tuple[str, ...], message: str
+) -> None:
+    folder = hand_made(tmp_path / "data")
+    change(folder, value, *keys)
+    with pytest.raises(InputError, match=message) as raised:
+        read_district(folder)
+    assert "\n" not in str(raised.value)
+    assert str(folder) in str(raised.value) or "include" in str(raised.value)
+
+
+def test_thermal_storage_needs_an_action_and_demand_to_be_refused(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data")
+    change(folder, TANK, "buildings", "first", "dhw_storage")
+    assert any("dhw_storage left out" in line for line in read_district(folder)[1])
+    change(folder, {"active": True}, "actions", "dhw_storage")
+    with pytest.raises(InputError, match=r"first.dhw_storage: found it with an active action, expected none"):
+        read_district(folder)
+    change(folder, {"active": False}, "actions", "dhw_storage")
+    table = pd.read_csv(folder / "building.csv")
+    table.loc[70, "dhw_demand"] = 1.5
+    table.to_csv(folder / "building.csv", index=False)
+    with pytest.raises(InputError, match=r"building.csv, column dhw_demand: found 1.5 kWh, expected 0"):
+        read_district(folder)
+
+
+def test_washing_machines_are_dropped_on_request(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data")
+    change(folder, MACHINE, "buildings", "first", "washing_machines")
+    _, odd = read_district(folder, drop_washing_machines=True)
+    assert sum("washing_machine_1 dropped as asked" in line for line in odd) == 1
+
+
+def edit(path: Path, row: int, column: str, value: object) -> None:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[row, column] = value
+    table.to_csv(path, index=False)
+
+
+def test_faults_of_the_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    def refused(change_files: Callable[[Path], None], message: str) -> None:
+        folder = hand_made(tmp_path / str(len(list(tmp_path.iterdir()))))
+        change_files(folder)
+        with pytest.raises(InputError, match=message) as raised:
+            read_district(folder)
+        assert "\n" not in str(raised.value)
+
+    def truncated(folder: Path) -> None:
+        text = (folder / "building.csv").read_text(encoding="utf-8")
+        (folder / "building.csv").write_text(text[: len(text) // 2], encoding="utf-8")
+
+    def twice(folder: Path) -> None:
+        shutil.copy(folder / "charger_0.csv", folder / "charger_1.csv")
+
+    def numbered(folder: Path) -> None:
+        for path in folder.glob("charger_*.csv"):
+            text = path.read_text(encoding="utf-8").replace("Electric_Vehicle_", "")
+            path.write_text(text, encoding="utf-8")
+        for name in VEHICLES:
+            change(folder, {"battery": battery(capacity=1, nominal_power=1)}, "electric_vehicles_def", name[-1])
+
+    refused(truncated, r"building.csv(: found \d+ rows|, line \d+, column .*: found a blank)")
+    refused(lambda folder: edit(folder / "pricing.csv", 3, "tariff", "1"), "found an unknown column 'tariff', expected")
+    refused(lambda folder: edit(folder / "charger_0.csv", 3, COLUMNS[0], ""), "line 5, .* found a blank, expected 1")
+    refused(lambda folder: edit(folder / "weather.csv", 3, "direct_solar_irradiance", "inf"), "line 5, .* 'inf', expe")
+    refused(lambda folder: edit(folder / "building.csv", 3, "non_shiftable_load", "-1"), "found a value below 0, expec")
+    refused(lambda folder: edit(folder / "building.csv", 3, "power_outage", ""), "power_outage: found a blank, expec")
+    refused(twice, r"row \d+: found vehicle Electric_Vehicle_\d connected at charger_0 and charger_1, expected one")
+    refused(numbered, "expected a name that isn't a number")
+
+
+def test_oddities_are_reported_where_the_data_meets_them(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data")
+    for number in range(3):
+        table = pd.DataFrame({name: [""] * ROWS for name in COLUMNS}, dtype=object)
+        table[COLUMNS[0]] = "3"
+        table.to_csv(folder / f"charger_{number}.csv", index=False)
+    quiet = read_district(folder)[1]
+    path = folder / "charger_0.csv"
+    for row, values in {
+        0: ["2", VEHICLES[0], "", "", "1", "0.05"],
+        1: ["1", VEHICLES[0], "1", "0.9", "", ""],
+        5: ["1", VEHICLES[1], "1", "90", "", ""],
+    }.items():
+        for column, value in zip(COLUMNS, values, strict=True):
+            edit(path, row, column, value)
+    odd = [line for line in read_district(folder)[1] if line not in quiet]
+    expected = [
+        "line 3, column electric_vehicle_required_soc_departure: found '0.9', expected percent",
+        "row 1: the vehicle arrives with SOC 0.05, below 0.1",
+        "row 5: the vehicle arrives without a SOC",
+        "row 0: state 2",
+        "departure times end at 1",
+        "7.4 kW, but 1 of its vehicles take 6 kW",
+    ]
+    assert len(odd) == len(expected)
+    for text in expected:
+        assert sum(text in line for line in odd) == 1, (text, odd)

@@ -126,8 +126,8 @@ def _thermal(schema: Schema, building: Schema, thermal: str, place: str) -> Iter
 
 
 def _appliances(building: Schema, place: str, drop: bool) -> Iterator[str]:
-    for key in ("washing_machines", "deferrable_appliances"):
-        names = list(building.get(key) or {})
+    for key in ("washing_machine", "washing_machines", "deferrable_appliances"):
+        names = [key] if key == "washing_machine" and building.get(key) else list(building.get(key) or {})
         if names and not drop:
             raise InputError(
                 f"{place}.{key}: found {', '.join(names)}, expected none (drop_washing_machines leaves it out)"
