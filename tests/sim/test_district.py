@@ -71,7 +71,7 @@ def largest_error(name: str, **options: Any) -> float:
 def test_equals_citylearn(name: str, seed: int) -> None:
     """240 steps of random actions, with everything that CityLearn records; CityLearn stores in float32."""
     district, _, actions, theirs = case(name, seed)
-    for options, bound in ((EXACT, 1e-6), (DOUBLE, 1e-5), (SINGLE, 1e-5)):
+    for options, bound in ((EXACT, 1e-6), (DOUBLE, 1e-5), (SINGLE, 1e-4)):
         ours = run_simulator(simulation.DistrictSimulator(district, **options), actions)
         errors = worst_errors(ours, theirs)
         print(name, options, {key: f"{error:.0e}" for key, error in errors.items()})
@@ -163,7 +163,8 @@ def test_gradients_flow_through_a_window() -> None:
             total = total + flows.cost.sum() + flows.co2_kg.sum()
         return total + state.bess_soc.sum() + state.vehicle_soc.sum()
 
-    window = actions[40:46].clamp(-0.95, 0.95).requires_grad_()
+    kinks = (actions == 0.0) | (actions.abs() >= 1.0)
+    window = torch.where(kinks, 0.6, actions)[40:46].requires_grad_()
     assert torch.autograd.gradcheck(bill, (window,), eps=1e-7, atol=1e-5)
 
 
@@ -194,7 +195,12 @@ FAULTS = {
     "efficiency reversed": (simulation, "charger_kw / efficiency) * self", "charger_kw * efficiency) * self", "v2g"),
     "capacity per vehicle": (simulation, "pad(given, (0, 1)).gather", "pad(given, (1, 0)).gather", "vehicles"),
     "step's length": (simulation, "bess_kw * self.hours, row", "bess_kw, row", "900 s"),
-    "departed stand by": (simulation, "torch.where(self.connections.stands[row], ", "(", "dead-band"),
+    "departed stand by": (
+        simulation,
+        "connections.stands[row], storage",
+        "connections.stands[row] | True, storage",
+        "dead-band",
+    ),
     "no dead-band": (chargers, "power_kw.abs() >= least", "power_kw.abs() >= 0.0 * least", "dead-band"),
     "one dead-band": (
         chargers,
@@ -211,12 +217,12 @@ FAULTS = {
     ),
     "SOC of the next row": (connections, 'np.where(read["incoming"] == after, arrival, later)', "later", "vehicles"),
     "arrivals unset": (connections, "new, comes)", "np.full_like(new, 0.5), comes)", "vehicles"),
-    "limit of phases alone": (limits, "groups = [(every, [", "groups = [(every, [NO_LIMIT_KW + ", "limits"),
+    "limit of the building": (limits, "found.building_kw for", "2 * found.building_kw for", "limits"),
     "limits add": (limits, "power_kw * scale, power_kw)", "power_kw * scale**2, power_kw)", "limits"),
     "one sweep": (limits, "SWEEPS = 8", "SWEEPS = 1", "service"),
     "export unlimited": (limits, "scale = _scale(scale, -part, -current", "_scale(scale, -part, -current", "service"),
     "outage feeds the grid": (simulation, "* (1.0 - row.outage))", ")", "outage"),
-    "outage without order": (simulation, "row.pv_kwh - bess_kwh.clamp(max=0.0)", "row.pv_kwh - bess_kwh", "outage"),
+    "outage without battery": (simulation, "row.pv_kwh - bess_kwh.clamp(max=0.0)", "row.pv_kwh", "outage"),
     "outage discharges": (simulation, "spare.clamp(max=0.0), spare", "request_kwh.clamp(max=0.0), spare", "outage"),
 }
 

@@ -168,6 +168,7 @@ def _session(draw: np.random.Generator, table: pd.DataFrame, vehicle: str, insid
         table.loc[start - 1, VEHICLE] = vehicle
         table.loc[start - 1, STEP_COLUMNS[1]] = 1
         table.loc[start - 1, SOC_COLUMNS[1]] = soc
+        table.loc[start, SOC_COLUMNS[1]] = draw.choice([np.nan, 0.5])  # not used where the row before has one
 
 
 def _curve(draw: np.random.Generator, low: float, high: float, last: float = 1.0) -> list[list[float]]:
@@ -247,9 +248,9 @@ def _building(draw: np.random.Generator, features: Features, number: int, charge
 def _service(three: bool) -> dict[str, Any]:
     if not three:
         return {"mode": "single_phase", "limits": {"total": {"import_kw": 12.0, "export_kw": 5.0}}}
-    per_phase = {"L1": {"import_kw": 5.0, "export_kw": 2.0}, "L2": {"import_kw": 6.0}, "L3": {"export_kw": 1.0}}
+    per_phase = {"L1": {"import_kw": 2.0, "export_kw": 1.0}, "L2": {"import_kw": 3.0}, "L3": {"export_kw": 1.0}}
     return {
         "mode": "three_phase",
         "default_split": "balanced",
-        "limits": {"total": {"import_kw": 15.0, "export_kw": 8.0}, "per_phase": per_phase},
+        "limits": {"total": {"import_kw": 12.0, "export_kw": 3.0}, "per_phase": per_phase},
     }

@@ -116,7 +116,8 @@ def charge(
     nominal = params.capacity_kwh
     before = torch.maximum(soc, params.min_soc) * nominal
     power_kw = params.power_kw * interpolate(params.power, before / nominal.clamp(min=TINY))
-    most = torch.minimum(request_kwh.abs(), power_kw.clamp(min=0.0) * step_hours)
+    asked = torch.where(charging, request_kwh, -request_kwh)  # unlike abs, with a gradient at 0
+    most = torch.minimum(asked, power_kw.clamp(min=0.0) * step_hours)
     room = torch.where(charging, capacity_kwh - before, before - params.min_soc * nominal).clamp(min=0.0)
     moved = most
     for _ in range(2):
