@@ -63,7 +63,7 @@ def schedule(rng: np.random.Generator, at: NDArray[np.int64]) -> pd.DataFrame:
 def series(rng: np.random.Generator, minutes: int) -> dict[str, pd.DataFrame]:
     """Files that are not a charger's."""
     time = np.arange(ROWS) * minutes
-    building = {name: np.zeros(ROWS) for name in SERIES_COLUMNS["energy_simulation"]}
+    building: dict[str, NDArray[Any]] = {name: np.zeros(ROWS) for name in SERIES_COLUMNS["energy_simulation"]}
     building |= {"month": np.ones(ROWS, int), "hour": time // 60 % 24 + 1, "day_type": time // 1440 % 7 + 1}
     building |= {"minutes": time % 60, "indoor_dry_bulb_temperature": np.full(ROWS, np.nan)}
     building |= {"non_shiftable_load": rng.random(ROWS) * 5, "solar_generation": rng.random(ROWS) * 800}
@@ -198,15 +198,20 @@ def compare(district: District, env: Any) -> None:
         np.testing.assert_array_equal(column["carbon_kg_per_kwh"], theirs.carbon_intensity.carbon_intensity)
         np.testing.assert_array_equal(column["outage"], theirs._Building__power_outage_signal.astype(bool))
     chargers = [(number, each) for number, b in enumerate(env.buildings) for each in b.electric_vehicle_chargers or []]
-    for ours, (number, theirs) in zip(district.chargers, chargers, strict=True):
-        assert (ours.name, ours.building) == (theirs.charger_id, number)
-        assert (ours.max_charging_kw, ours.min_charging_kw) == (theirs.max_charging_power, theirs.min_charging_power)
-        assert ours.max_discharging_kw == theirs.max_discharging_power
-        assert ours.min_discharging_kw == theirs.min_discharging_power
-        same_efficiency(ours.charge_efficiency, theirs, True)
-        same_efficiency(ours.discharge_efficiency, theirs, False)
-        action = f"electric_vehicle_storage_{ours.name}"
-        assert ours.active == (action in env.buildings[number].active_actions)
+    for socket, (number, theirs) in zip(district.chargers, chargers, strict=True):
+        assert (socket.name, socket.building) == (theirs.charger_id, number)
+        assert (socket.max_charging_kw, socket.max_discharging_kw) == (
+            theirs.max_charging_power,
+            theirs.max_discharging_power,
+        )
+        assert (socket.min_charging_kw, socket.min_discharging_kw) == (
+            theirs.min_charging_power,
+            theirs.min_discharging_power,
+        )
+        same_efficiency(socket.charge_efficiency, theirs, True)
+        same_efficiency(socket.discharge_efficiency, theirs, False)
+        action = f"electric_vehicle_storage_{socket.name}"
+        assert socket.active == (action in env.buildings[number].active_actions)
     for vehicle, theirs in zip(district.vehicles, env.electric_vehicles, strict=True):
         assert vehicle.name == theirs.name
         same(vehicle.storage, theirs.battery)
@@ -330,13 +335,35 @@ def test_current_soc_sessions_and_a_padded_end(tmp_path: Path) -> None:
     for path in folder.glob("charger_*.csv"):
         table = pd.read_csv(path, dtype=str)
         table["electric_vehicle_current_soc"] = np.where(rng.random(ROWS) < 0.5, rng.random(ROWS).round(3), np.nan)
-        turn = pd.Series(rng.integers(0, 3, ROWS)).astype(str)
-        table["electric_vehicle_session_id"] = ("session-" + turn).where(rng.random(ROWS) < 0.8)
+        turn = pd.Series([f"session-{number}" for number in rng.integers(0, 3, ROWS)])
+        table["electric_vehicle_session_id"] = turn.where(rng.random(ROWS) < 0.8)
         table.to_csv(path, index=False)
     change(folder, ROWS, "simulation_end_time_step")
     change(folder, True, "terminal_observation_padding")
     district, _ = read_district(folder)
     assert district.rows == ROWS + 1
+    env = environment(folder)
+    compare(district, env)
+    follow(district, env)
+
+
+def test_the_v2_layout_with_percent_and_columns_and_keys_that_citylearn_skips(tmp_path: Path) -> None:
+    folder = hand_made(tmp_path / "data", seed=6)
+    for path in folder.glob("charger_*.csv"):
+        table = pd.read_csv(path)
+        for name in (COLUMNS[3], COLUMNS[5]):
+            table[name] = (table[name] * 100).round(1)
+        table[COLUMNS[2]] = table[COLUMNS[2]].astype(float) - 1  # ends at 0
+        table.insert(2, "electric_vehicle_battery_capacity_khw", 60)
+        table.insert(3, "current_soc", 40.9)
+        table.to_csv(path, index=False)
+    skipped = {"nominal_power": 11, "charger_type": 0, "max_charging_power": 11, "min_discharging_power": 3.7}
+    change(folder, skipped, "buildings", "second", "chargers", "charger_2", "attributes")
+    change(folder, "Electric_Vehicle_1.csv", "electric_vehicles_def", VEHICLES[0], "energy_simulation")
+    change(folder, {"attributes": {}}, "buildings", "first", "washing_machine")
+    change(folder, {"active": False}, "actions", "washing_machine")
+    district, odd = read_district(folder, drop_washing_machines=True)
+    assert not any("end at 1" in line for line in odd)
     env = environment(folder)
     compare(district, env)
     follow(district, env)
@@ -418,7 +445,7 @@ def test_washing_machines_are_dropped_on_request(tmp_path: Path) -> None:
     assert sum("washing_machine_1 dropped as asked" in line for line in odd) == 1
 
 
-def edit(path: Path, row: int, column: str, value: object) -> None:
+def edit(path: Path, row: int, column: str, value: str) -> None:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     table.loc[row, column] = value
     table.to_csv(path, index=False)
