@@ -404,7 +404,7 @@ TANK = {"type": "citylearn.energy_model.StorageTank", "autosize": False, "attrib
         (False, ("electric_vehicles_def", VEHICLES[1], "include"), "found 'Electric_Vehicle_2', expected a vehicle of"),
         ([], ("buildings", "first", "chargers", "charger_0", "attributes", "efficiency"), "expected one number, 1e-06"),
         (["x"], ("buildings", "first", "chargers", "charger_0", "attributes"), "a key of another form than City"),
-        ("?", ("buildings", "none", "include"), "include: found '\\?', expected true or false"),
+        ("?", ("buildings", "none", "include"), "none.include: found '\\?', expected true or false"),
         ([[0, 1]], ("buildings", "first", "electrical_storage", "attributes", "capacity_power_curve"), "expected 2 or"),
         (0, ("buildings", "first", "electrical_storage", "attributes", "capacity"), "found no capacity or power"),
         (-1, ("buildings", "second", "charging_constraints", "building_limit_kw"), "found -1, expected at least 0 kW"),
@@ -420,7 +420,7 @@ def test_what_is_outside_is_refused_in_one_line(
     with pytest.raises(InputError, match=message) as raised:
         read_district(folder)
     assert "\n" not in str(raised.value)
-    assert str(folder) in str(raised.value) or "include" in str(raised.value)
+    assert str(folder) in str(raised.value)
 
 
 def test_thermal_storage_needs_an_action_and_demand_to_be_refused(tmp_path: Path) -> None:

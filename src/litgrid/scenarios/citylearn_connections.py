@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 
 def connections(
-    tables: Sequence[pd.DataFrame], chargers: Sequence[Charger], vehicles: Sequence[Vehicle], rows: int
+    tables: Sequence[pd.DataFrame], chargers: Sequence[Charger], vehicles: Sequence[Vehicle], rows: int, where: str
 ) -> TensorDict:
     """Resolve the tables of all chargers.
 
@@ -36,6 +36,7 @@ def connections(
         chargers: N of them.
         vehicles: E of them.
         rows: T.
+        where: the schema's path, for messages.
 
     Returns:
         ``connections`` of a district, [T, N].
@@ -46,7 +47,7 @@ def connections(
     index = {vehicle.name: number for number, vehicle in enumerate(vehicles)}
     columns = _stack([_columns(table, index) for table in tables], rows)
     vehicle = np.where(columns["state"] == CONNECTED, columns["named"], NONE)
-    _check_once(vehicle, chargers, vehicles)
+    _check_once(vehicle, chargers, vehicles, where)
     new = _new_connections(vehicle, columns)
     forced = np.where(new, _forced(columns), float(NONE))
     first = np.where(columns["current"] >= 0, columns["current"], columns["arrival_soc"])
@@ -97,7 +98,9 @@ def _stack(columns: list[dict[str, NDArray[Any]]], rows: int) -> dict[str, NDArr
     return {key: np.stack([column[key] for column in columns], axis=1) for key in columns[0]}
 
 
-def _check_once(vehicle: NDArray[np.int64], chargers: Sequence[Charger], vehicles: Sequence[Vehicle]) -> None:
+def _check_once(
+    vehicle: NDArray[np.int64], chargers: Sequence[Charger], vehicles: Sequence[Vehicle], where: str
+) -> None:
     """Refuse a vehicle at two chargers in one row; CityLearn would charge it at both."""
     order = np.sort(vehicle, axis=1)
     twice = (order[:, 1:] == order[:, :-1]) & (order[:, 1:] >= 0)
@@ -105,7 +108,9 @@ def _check_once(vehicle: NDArray[np.int64], chargers: Sequence[Charger], vehicle
         row = int(twice.any(axis=1).argmax())
         number = order[row, 1:][twice[row]][0]
         at = " and ".join(chargers[i].name for i in np.flatnonzero(vehicle[row] == number))
-        raise InputError(f"row {row}: found vehicle {vehicles[number].name} connected at {at}, expected one charger")
+        raise InputError(
+            f"{where}, row {row}: found vehicle {vehicles[number].name} connected at {at}, expected one charger"
+        )
 
 
 def _before(values: NDArray[Any], first: object) -> NDArray[Any]:

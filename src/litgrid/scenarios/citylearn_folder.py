@@ -124,21 +124,23 @@ def _check_shape(path: Path, schema: Schema) -> None:
     seconds = schema.get("seconds_per_time_step", 3600)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 86400:
         raise InputError(f"{path}, seconds_per_time_step: found {seconds!r}, expected 1 to 86400")
-    named = [("buildings", schema, ("energy_simulation", "weather")), ("electric_vehicles_def", schema, ("battery",))]
-    if isinstance(schema["buildings"], dict):
-        named += [
-            (f"{name}.chargers", {f"{name}.chargers": building.get("chargers")}, ("charger_simulation", "type"))
-            for name, building in schema["buildings"].items()
-            if isinstance(building, dict)
-        ]
-    for key, holder, keys in named:
-        value = holder.get(key) or {}
-        if not isinstance(value, dict) or not all(isinstance(part, dict) for part in value.values()):
-            raise InputError(f"{path}, {key}: found no mapping of names to mappings, expected one")
-        for name, part in value.items():
-            missing = [need for need in keys if included(part) and not part.get(need)]
+    _check_parts(path, schema, "buildings", ("energy_simulation", "weather"))
+    _check_parts(path, schema, "electric_vehicles_def", ("battery",))
+    for name, building in included_buildings(schema).items():
+        _check_parts(path, building, "chargers", ("charger_simulation", "type"), f"buildings.{name}.")
+
+
+def _check_parts(path: Path, holder: Schema, key: str, needed: tuple[str, ...], prefix: str = "") -> None:
+    """Refuse a key that doesn't map names to mappings with what each of them needs."""
+    value = holder.get(key) or {}
+    if not isinstance(value, dict) or not all(isinstance(part, dict) for part in value.values()):
+        raise InputError(f"{path}, {prefix}{key}: found no mapping of names to mappings, expected one")
+    for name, part in value.items():
+        place = f"{path}, {prefix}{key}.{name}"
+        if flag(part.get("include"), True, f"{place}.include"):
+            missing = [need for need in needed if not part.get(need)]
             if missing:
-                raise InputError(f"{path}, {key}.{name}: found no {missing[0]}, expected one")
+                raise InputError(f"{place}: found no {missing[0]}, expected one")
 
 
 def parts(holder: Schema, key: str) -> Iterator[tuple[str, Schema]]:

@@ -102,7 +102,7 @@ class _Reader:
             for _, settings in parts(building, "chargers")
         ]
         rows = window(schema)[1]
-        connected = connections(tables, chargers, vehicles, rows)
+        connected = connections(tables, chargers, vehicles, rows, self.where)
         series = {key: np.stack([column[key] for column in columns], axis=1) for key in columns[0]}
         district = District(
             name=self.folder.resolve().name,
