@@ -71,39 +71,20 @@ class _Reader:
             raise InputError(f"{self.where}, random_seed: found {seed!r}, expected a whole number of at least 0")
         self.seed: int | None = seed
         self.seconds = schema.get("seconds_per_time_step", 3600)
+        self.included = included_buildings(schema)
         self.odd: list[str] = []
 
     def read(self, drop_washing_machines: bool) -> tuple[District, list[str]]:
-        schema = self.schema
+        schema, rows = self.schema, window(self.schema)[1]
         self.odd += check_scope(schema, self.where, drop_washing_machines)
         self.odd += check_files(self.folder, schema)
         self.odd += idle_actions(schema, self.where)
-        included_ = included_buildings(schema)
-        if not included_:
+        if not self.included:
             raise InputError(f"{self.where}, buildings: found none that is included, expected one or more")
-        chargers = [
-            self._charger(name, settings, number, building, owner)
-            for number, (owner, building) in enumerate(included_.items())
-            for name, settings in parts(building, "chargers")
-        ]
-        buildings = [
-            self._building(number, name, building, chargers)
-            for number, (name, building) in enumerate(included_.items())
-        ]
-        columns = [self._series(name, building) for name, building in included_.items()]
-        vehicles = [
-            self._vehicle(name, settings)
-            for name, settings in parts(schema, "electric_vehicles_def")
-            if included(settings)
-        ]
-        tables = [
-            read_table(self.files / settings["charger_simulation"], schema)
-            for building in included_.values()
-            for _, settings in parts(building, "chargers")
-        ]
-        rows = window(schema)[1]
-        connected = connections(tables, chargers, vehicles, rows, self.where)
-        series = {key: np.stack([column[key] for column in columns], axis=1) for key in columns[0]}
+        chargers, vehicles = self._chargers(), self._vehicles()
+        buildings = [self._building(number, *item, chargers) for number, item in enumerate(self.included.items())]
+        columns = [self._series(name, building) for name, building in self.included.items()]
+        series = {key: torch.from_numpy(np.stack([column[key] for column in columns], axis=1)) for key in columns[0]}
         district = District(
             name=self.folder.resolve().name,
             step_seconds=int(self.seconds),
@@ -111,12 +92,29 @@ class _Reader:
             buildings=tuple(buildings),
             chargers=tuple(chargers),
             vehicles=tuple(vehicles),
-            series=TensorDict(
-                {key: torch.from_numpy(array) for key, array in series.items()}, batch_size=(rows, len(buildings))
-            ),
-            connections=connected,
+            series=TensorDict(series, batch_size=(rows, len(buildings))),
+            connections=connections(self._tables(), chargers, vehicles, rows, self.where),
         )
         return district, [*self.odd, *oddities(district, schema, self.where)]
+
+    def _chargers(self) -> list[Charger]:
+        return [
+            self._charger(name, settings, number, building, owner)
+            for number, (owner, building) in enumerate(self.included.items())
+            for name, settings in parts(building, "chargers")
+        ]
+
+    def _vehicles(self) -> list[Vehicle]:
+        vehicles = parts(self.schema, "electric_vehicles_def")
+        return [self._vehicle(name, settings) for name, settings in vehicles if included(settings)]
+
+    def _tables(self) -> list[pd.DataFrame]:
+        """Tables of the chargers, in their order."""
+        return [
+            read_table(self.files / settings["charger_simulation"], self.schema)
+            for building in self.included.values()
+            for _, settings in parts(building, "chargers")
+        ]
 
     def _attributes(self, place: str, settings: Schema, seed: int | None) -> Attributes:
         values = settings.get("attributes") or {}
