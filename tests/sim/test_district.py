@@ -187,7 +187,7 @@ FAULTS = {
     "export is paid": (simulation, "net.clamp(min=0.0) * row.price", "net * row.price", "batteries"),
     "lag of a row": (simulation, "self._series[at]", "self._series[(at - 1).clamp(min=0)]", "batteries"),
     "no standby loss": (simulation, "storage.stand_by(bess.soc, self.batteries)", "bess.soc", "batteries"),
-    "capacity lasts": (simulation, "=bess.capacity_kwh", "=state.bess_capacity_kwh", "batteries"),
+    "capacity lasts": (simulation, "=bess.lost", "=state.bess_lost", "batteries"),
     "neighbour's battery": (simulation, "bess_kwh = per_building(", "bess_kwh = per_building(1.01 * ", "batteries"),
     "arrival a row late": (simulation, "(at + 1).clamp(max=self.steps))", "at)", "vehicles"),
     "efficiency once": (simulation, "taken / efficiency, taken * efficiency", "taken, taken", "vehicles"),

@@ -115,11 +115,11 @@ def our_trace(
         return value.float().to(dtype) if emulate else value
 
     soc = stored(torch.maximum(params.initial_soc, params.min_soc)).unsqueeze(0)
-    capacity, rows = params.capacity_kwh.unsqueeze(0), []
+    lost, rows = torch.zeros_like(soc), []
     for request in requests.to(dtype):
-        after = storage.charge(soc, capacity, request.unsqueeze(0), params, step_hours)
-        capacity = after.capacity_kwh
-        rows.append(torch.stack([stored(after.soc), capacity, stored(after.kwh)])[:, 0])
+        after = storage.charge(soc, lost, request.unsqueeze(0), params, step_hours)
+        lost = after.lost
+        rows.append(torch.stack([stored(after.soc), params.capacity_kwh * (1.0 - lost), stored(after.kwh)])[:, 0])
         soc = stored(storage.stand_by(rows[-1][:1], params))
     return Trace(*torch.stack(rows, 1).double())
 
@@ -158,11 +158,11 @@ def test_the_constant_case_is_the_fast_storage() -> None:
     fleet = [Storage(50.0, 1e6, 0.8, 0.5, 0.0, 0.0, flat, ((0.0, 1.0), (1.0, 1.0)))] * 4
     params = storage.parameters(fleet, 1.0, CPU, torch.float64)
     soc, request = (torch.from_numpy(draw.uniform(low, 1.0, (100, 4))) for low in (0.2, -1.0))
-    found = storage.charge(soc, params.capacity_kwh.expand(100, 4), request * 50.0, params, 1.0)
+    found = storage.charge(soc, torch.zeros_like(soc), request * 50.0, params, 1.0)
     expected_soc, expected = physics.storage(soc, request, 0.2, 0.9)
     torch.testing.assert_close(found.soc, expected_soc)
     torch.testing.assert_close(found.kwh, expected * 50.0)
-    assert torch.equal(found.capacity_kwh, torch.full((100, 4), 50.0, dtype=torch.float64))
+    assert not found.lost.any()
 
 
 def test_below_the_depth_of_discharge_it_is_lifted_without_energy() -> None:
@@ -170,7 +170,7 @@ def test_below_the_depth_of_discharge_it_is_lifted_without_energy() -> None:
     line = ((0.0, 1.0), (1.0, 1.0))
     params = storage.parameters([Storage(50.0, 10.0, 0.9, 0.0, 0.0, 0.0, line, line)], 1.0, CPU, torch.float64)
     one = torch.ones(1, 1, dtype=torch.float64)
-    found = storage.charge(0.02 * one, 50.0 * one, 0.0 * one, params, 1.0)
+    found = storage.charge(0.02 * one, 0.0 * one, 0.0 * one, params, 1.0)
     assert float(found.soc) == pytest.approx(0.1)
     assert float(found.kwh) == 0.0
 
@@ -188,7 +188,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     request = torch.tensor([[3.0, -4.0, 7.0]], dtype=torch.float64, requires_grad=True)
 
     def step(soc: Tensor, request: Tensor) -> tuple[Tensor, ...]:
-        return storage.charge(soc, params.capacity_kwh.unsqueeze(0), request, params, 1.0)
+        return storage.charge(soc, torch.full_like(soc, 0.1), request, params, 1.0)
 
     assert torch.autograd.gradcheck(step, (soc, request))
 
@@ -196,14 +196,17 @@ def test_gradients_are_those_of_finite_differences() -> None:
 FAULTS = {
     "sign": ("charging = request_kwh >= 0.0", "charging = request_kwh <= 0.0"),
     "efficiency twice": ("moved * one_way, -moved / one_way)", "moved * one_way**2, -moved / one_way)"),
-    "efficiency not rooted": ("interpolate(params.efficiency, load).sqrt()", "interpolate(params.efficiency, load)"),
+    "efficiency not rooted": ("(max=1.0)).sqrt()", "(max=1.0))"),
     "one pass": ("for _ in range(2)", "for _ in range(1)"),
-    "curve held at its end": ("params.power, before / nominal", "params.power, 0.9 * before / nominal"),
-    "power curve by the SOC left": ("before / nominal.clamp(min=TINY))", "before / capacity_kwh.clamp(min=TINY))"),
+    "curve held at its end": ("interpolate(params.power, before)", "interpolate(params.power, before.clamp(max=0.97))"),
+    "power curve by the SOC left": (
+        "interpolate(params.power, before)",
+        "interpolate(params.power, before / (1.0 - lost))",
+    ),
     "depth of discharge": ("min_soc=per_battery([1.0 - battery", "min_soc=per_battery([0.99 - battery"),
-    "SOC of the capacity left": ("(before + stored) / nominal", "(before + stored) / capacity_kwh"),
-    "capacity not worn": ("capacity_kwh - before, before", "nominal - before, before"),
-    "wear of a half cycle": ("(2.0 * capacity_kwh", "(1.0 * capacity_kwh"),
+    "SOC of the capacity left": ("Charged(before + stored,", "Charged((before + stored) / (1.0 - lost),"),
+    "capacity not worn": ("(1.0 - before) - lost,", "(1.0 - before),"),
+    "wear of a half cycle": ("taken.abs() / (2.0 *", "taken.abs() / (1.0 *"),
     "loss of the room": ("soc * (1.0 - params.loss)", "1.0 - (1.0 - soc) * (1.0 - params.loss)"),
     "loss without the step's length": ("loss_coefficient * step_hours", "loss_coefficient"),
     "segment": ("value + (x - start) * slope, found", "value + x * slope, found"),

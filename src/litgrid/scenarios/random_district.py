@@ -235,6 +235,8 @@ def _building(draw: np.random.Generator, features: Features, number: int, charge
             building["electrical_storage"]["attributes"]["phase_connection"] = "L2"
     else:
         building["inactive_actions"] = ["electrical_storage"]
+    if number == 3:  # nothing of the fourth can be moved
+        building["inactive_actions"] = ["electrical_storage", "electric_vehicle_storage"]
     if features.limits:
         groups = [{"name": f"phase_{i}", "limit_kw": 6.0 + i, "chargers": chargers[i::2]} for i in range(2)]
         building["charging_constraints"] = {"building_limit_kw": 12.0, "phases": groups}

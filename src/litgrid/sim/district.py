@@ -28,11 +28,11 @@ class DistrictState(NamedTuple):
     """[B] int64, row."""
     bess_soc: Tensor
     """[B, K] SOC of the batteries, in the order of their buildings."""
-    bess_capacity_kwh: Tensor
-    """[B, K] what is left of their capacities."""
+    bess_lost: Tensor
+    """[B, K] share of their capacities that is lost to degradation."""
     vehicle_soc: Tensor
     """[B, E] SOC of the vehicles, wherever they are."""
-    vehicle_capacity_kwh: Tensor
+    vehicle_lost: Tensor
     """[B, E]"""
 
 
@@ -138,9 +138,9 @@ class DistrictSimulator:
         return DistrictState(
             step=step,
             bess_soc=self._stored(bess),
-            bess_capacity_kwh=self.batteries.capacity_kwh.expand(len(step), -1),
+            bess_lost=torch.zeros_like(bess),
             vehicle_soc=self._stored(torch.where(first >= 0.0, first, vehicles)),
-            vehicle_capacity_kwh=self.vehicles.capacity_kwh.expand(len(step), -1),
+            vehicle_lost=torch.zeros_like(vehicles),
         )
 
     def step(self, state: DistrictState, action: Tensor) -> tuple[DistrictState, DistrictFlows]:
@@ -183,9 +183,9 @@ class DistrictSimulator:
         after = DistrictState(
             step=state.step + 1,
             bess_soc=self._stored(storage.stand_by(bess.soc, self.batteries)),
-            bess_capacity_kwh=bess.capacity_kwh,
+            bess_lost=bess.lost,
             vehicle_soc=self._arrive(fleet.soc, (at + 1).clamp(max=self.steps)),
-            vehicle_capacity_kwh=fleet.capacity_kwh,
+            vehicle_lost=fleet.lost,
         )
         return after, flows
 
@@ -209,7 +209,7 @@ class DistrictSimulator:
             spare = (row.pv_kwh - row.load_kwh)[:, home]  # load comes first where the battery charges
             islanded = torch.clamp(request_kwh, spare.clamp(max=0.0), spare.clamp(min=0.0))
             request_kwh = torch.where(row.outage[:, home] > 0.0, islanded, request_kwh)
-        moved = storage.charge(state.bess_soc, state.bess_capacity_kwh, request_kwh, self.batteries, self.hours)
+        moved = storage.charge(state.bess_soc, state.bess_lost, request_kwh, self.batteries, self.hours)
         return moved._replace(soc=self._stored(moved.soc), kwh=self._stored(moved.kwh))
 
     def _islanded(self, charger_kw: Tensor, bess_kwh: Tensor, row: Row) -> tuple[Tensor, Tensor]:
@@ -229,7 +229,7 @@ class DistrictSimulator:
         charger, vehicle = self.connections.charger[at].long(), self.connections.vehicle[at].long()
         given = torch.where(charger_kw >= 0.0, charger_kw * efficiency, charger_kw / efficiency) * self.hours
         request = pad(given, (0, 1)).gather(1, charger)
-        moved = storage.charge(state.vehicle_soc, state.vehicle_capacity_kwh, request, self.vehicles, self.hours)
+        moved = storage.charge(state.vehicle_soc, state.vehicle_lost, request, self.vehicles, self.hours)
         soc = torch.where(charger < charger_kw.shape[1], self._stored(moved.soc), state.vehicle_soc)
         taken = pad(self._stored(moved.kwh), (0, 1)).gather(1, vehicle)
         charger_kwh = torch.where(taken >= 0.0, taken / efficiency, taken * efficiency)

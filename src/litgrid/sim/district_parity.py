@@ -111,7 +111,8 @@ def run_simulator(simulator: DistrictSimulator, actions: Tensor, first: int = 0)
     for action in actions.to(simulator.device, simulator.dtype):
         state, flows = simulator.step(state, action.unsqueeze(0))
         found = flows._asdict()
-        found |= {key: getattr(state, key) for key in ("bess_capacity_kwh", "vehicle_capacity_kwh")}
+        found["bess_capacity_kwh"] = simulator.batteries.capacity_kwh * (1.0 - state.bess_lost)
+        found["vehicle_capacity_kwh"] = simulator.vehicles.capacity_kwh * (1.0 - state.vehicle_lost)
         rows.append({key: value[0].double().cpu() for key, value in found.items()})
     return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
 

@@ -51,8 +51,8 @@ class Charged(NamedTuple):
     """Batteries after a step, [B, K]."""
 
     soc: Tensor
-    capacity_kwh: Tensor
-    """What is left of it."""
+    lost: Tensor
+    """Share of the nominal capacity that is lost; it is small, so that float32 keeps what a step adds to it."""
     kwh: Tensor
     """Taken at the terminals, negative when giving."""
 
@@ -97,38 +97,36 @@ def parameters(
     )
 
 
-def charge(
-    soc: Tensor, capacity_kwh: Tensor, request_kwh: Tensor, params: StorageParameters, step_hours: float
-) -> Charged:
+def charge(soc: Tensor, lost: Tensor, request_kwh: Tensor, params: StorageParameters, step_hours: float) -> Charged:
     """Charge (request > 0) or discharge (request < 0) batteries over one step: CityLearn's ``Battery.charge``.
 
-    The energy moved, L, is the least of the request, the power that is available at the SOC, and what the battery can
-    take or give at the efficiency; the efficiency depends on L, and CityLearn goes round that twice.
+    The energy moved is the least of the request, what the power at the SOC allows, and what the battery can take or
+    give at the efficiency. The efficiency depends on it in turn, and CityLearn goes round that twice. Energies are
+    shares of the capacity here.
 
     Args:
         soc: [B, K] before; one below ``min_soc`` is lifted to it without energy, as in CityLearn.
-        capacity_kwh: [B, K] what is left of the capacity.
+        lost: [B, K] share of the capacity that is lost so far.
         request_kwh: [B, K] at the terminals.
         params: of the K batteries.
         step_hours: length of the step.
     """
     charging = request_kwh >= 0.0
-    nominal = params.capacity_kwh
-    before = torch.maximum(soc, params.min_soc) * nominal
-    power_kw = params.power_kw * interpolate(params.power, before / nominal.clamp(min=TINY))
-    asked = torch.where(charging, request_kwh, -request_kwh)  # unlike abs, with a gradient at 0
-    most = torch.minimum(asked, power_kw.clamp(min=0.0) * step_hours)
-    room = torch.where(charging, capacity_kwh - before, before - params.min_soc * nominal).clamp(min=0.0)
+    nominal = params.capacity_kwh.clamp(min=TINY)
+    rate = params.power_kw.clamp(min=TINY) * step_hours / nominal
+    before = torch.maximum(soc, params.min_soc)
+    asked = torch.where(charging, request_kwh, -request_kwh) / nominal  # unlike abs, with a gradient at 0
+    most = torch.minimum(asked, rate * interpolate(params.power, before).clamp(min=0.0))
+    room = torch.where(charging, (1.0 - before) - lost, before - params.min_soc).clamp(min=0.0)
     moved = most
     for _ in range(2):
-        load = (moved / (step_hours * params.power_kw.clamp(min=TINY))).clamp(max=1.0)
-        one_way = interpolate(params.efficiency, load).sqrt()
+        one_way = interpolate(params.efficiency, (moved / rate).clamp(max=1.0)).sqrt()
         moved = torch.minimum(most, torch.where(charging, room / one_way.clamp(min=TINY), room * one_way))
     stored = torch.where(charging, moved * one_way, -moved / one_way)
-    stored = torch.clamp(stored, params.min_soc * nominal - before, nominal - before)
-    kwh = torch.where(stored >= 0.0, stored / one_way, stored * one_way)
-    worn = params.degradation * nominal * kwh.abs() / (2.0 * capacity_kwh.clamp(min=TINY))
-    return Charged((before + stored) / nominal.clamp(min=TINY), (capacity_kwh - worn).clamp(min=0.0), kwh)
+    stored = torch.clamp(stored, params.min_soc - before, 1.0 - before)
+    taken = torch.where(stored >= 0.0, stored / one_way, stored * one_way)
+    worn = params.degradation * taken.abs() / (2.0 * (1.0 - lost).clamp(min=TINY))
+    return Charged(before + stored, (lost + worn).clamp(max=1.0), taken * params.capacity_kwh)
 
 
 def stand_by(soc: Tensor, params: StorageParameters) -> Tensor:
