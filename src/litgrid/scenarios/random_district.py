@@ -36,7 +36,7 @@ class Features:
         outage: there are outages.
     """
 
-    steps: int = 240
+    steps: int = 200
     step_seconds: int = 3600
     buildings: int = 2
     chargers: int = 3

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from litgrid.scenarios.district import District
-from litgrid.sim.citylearn import _environment_class, _NoReward, process_settings_kept
+from litgrid.sim.citylearn import NoReward, environment_class, process_settings_kept
 from litgrid.sim.district import DistrictSimulator
 
 Run = dict[str, Tensor]
@@ -37,10 +37,10 @@ def random_actions(district: District, steps: int, seed: int) -> Tensor:
 def load_citylearn(schema: Path) -> Any:
     """A ``CityLearnEnv`` of a data set, without observations and rewards."""
     with process_settings_kept():
-        env = _environment_class()(
+        env = environment_class()(
             str(schema), central_agent=False, offline=True, render_mode="none", active_observations=["hour"]
         )
-    env.reward_function = _NoReward()
+    env.reward_function = NoReward()
     return env
 
 
