@@ -194,19 +194,19 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 FAULTS = {
-    "sign": ("charging = request_kwh >= 0.0", "charging = request_kwh <= 0.0"),
-    "efficiency twice": ("moved * one_way, -moved / one_way)", "moved * one_way**2, -moved / one_way)"),
+    "sign": ("request_kwh / nominal", "-request_kwh / nominal"),
+    "efficiency twice": ("minimum(moved * one_way, moved", "minimum(moved * one_way**2, moved"),
     "efficiency not rooted": ("(max=1.0)).sqrt()", "(max=1.0))"),
-    "one pass": ("for _ in range(2)", "for _ in range(1)"),
+    "one pass": ("constant else 2)", "constant else 1)"),
     "curve held at its end": ("interpolate(params.power, before)", "interpolate(params.power, before.clamp(max=0.97))"),
     "power curve by the SOC left": (
         "interpolate(params.power, before)",
         "interpolate(params.power, before / (1.0 - lost))",
     ),
     "depth of discharge": ("min_soc=per_battery([1.0 - battery", "min_soc=per_battery([0.99 - battery"),
-    "SOC of the capacity left": ("Charged(before + stored,", "Charged((before + stored) / (1.0 - lost),"),
-    "capacity not worn": ("(1.0 - before) - lost,", "(1.0 - before),"),
-    "wear of a half cycle": ("taken.abs() / (2.0 *", "taken.abs() / (1.0 *"),
+    "SOC of the capacity left": ("Charged(after,", "Charged(after / (1.0 - lost),"),
+    "capacity not worn": ("(1.0 - before) - lost)", "(1.0 - before))"),
+    "wear of a half cycle": ("moved.abs() / (2.0 *", "moved.abs() / (1.0 *"),
     "loss of the room": ("soc * (1.0 - params.loss)", "1.0 - (1.0 - soc) * (1.0 - params.loss)"),
     "loss without the step's length": ("loss_coefficient * step_hours", "loss_coefficient"),
     "segment": ("value + (x - start) * slope, found", "value + x * slope, found"),

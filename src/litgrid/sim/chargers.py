@@ -34,6 +34,8 @@ class ChargerParameters(NamedTuple):
     discharge: OneWay
     active: Tensor
     """[N] 1 where an action moves it, else 0."""
+    has_minimum: bool
+    """Any of them has a minimum power."""
 
 
 def parameters(chargers: Sequence[Charger], device: torch.device, dtype: torch.dtype) -> ChargerParameters:
@@ -55,20 +57,23 @@ def parameters(chargers: Sequence[Charger], device: torch.device, dtype: torch.d
             last=per_charger([x[-1] for x, _ in points]),
         )
 
-    return ChargerParameters(
-        one_way("charge"), one_way("discharge"), per_charger([float(charger.active) for charger in chargers])
-    )
+    charge, discharge = one_way("charge"), one_way("discharge")
+    active = per_charger([float(charger.active) for charger in chargers])
+    has_minimum = bool(charge.least_kw.any() or discharge.least_kw.any())
+    return ChargerParameters(charge, discharge, active, has_minimum)
 
 
 def request(action: Tensor, params: ChargerParameters) -> Tensor:
     """Power in kW that actions [B, N] in [-1, 1] ask for, discharging negative, 0 below the minimum power."""
     share = action.clamp(-1.0, 1.0) * params.active
-    most = torch.where(share >= 0.0, params.charge.most_kw, params.discharge.most_kw)
-    return dead_band(share * most, params)
+    charge, discharge = share.clamp(min=0.0) * params.charge.most_kw, share.clamp(max=0.0) * params.discharge.most_kw
+    return dead_band(charge + discharge, params)
 
 
 def dead_band(power_kw: Tensor, params: ChargerParameters) -> Tensor:
     """Power [B, N], 0 where it is below the minimum of its direction."""
+    if not params.has_minimum:
+        return power_kw
     least = torch.where(power_kw >= 0.0, params.charge.least_kw, params.discharge.least_kw)
     return power_kw * (power_kw.abs() >= least)
 

@@ -227,12 +227,12 @@ class DistrictSimulator:
     ) -> tuple[storage.Charged, Tensor]:
         """Charge vehicles where they are connected; and what each charger takes [B, N]."""
         charger, vehicle = self.connections.charger[at].long(), self.connections.vehicle[at].long()
-        given = torch.where(charger_kw >= 0.0, charger_kw * efficiency, charger_kw / efficiency) * self.hours
-        request = pad(given, (0, 1)).gather(1, charger)
+        given = charger_kw.clamp(min=0.0) * efficiency + charger_kw.clamp(max=0.0) / efficiency
+        request = pad(given * self.hours, (0, 1)).gather(1, charger)
         moved = storage.charge(state.vehicle_soc, state.vehicle_lost, request, self.vehicles, self.hours)
         soc = torch.where(charger < charger_kw.shape[1], self._stored(moved.soc), state.vehicle_soc)
         taken = pad(self._stored(moved.kwh), (0, 1)).gather(1, vehicle)
-        charger_kwh = torch.where(taken >= 0.0, taken / efficiency, taken * efficiency)
+        charger_kwh = taken.clamp(min=0.0) / efficiency + taken.clamp(max=0.0) * efficiency
         return moved._replace(soc=soc), self._stored(charger_kwh)
 
     def _arrive(self, soc: Tensor, row: Tensor) -> Tensor:

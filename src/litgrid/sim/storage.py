@@ -24,6 +24,8 @@ class Curves(NamedTuple):
     value: Tensor
     """At the start."""
     slope: Tensor
+    constant: bool
+    """All of them are, and of one segment."""
 
 
 class StorageParameters(NamedTuple):
@@ -66,11 +68,17 @@ def curves(points: Sequence[Curve], device: torch.device, dtype: torch.dtype) ->
         starts, values = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
         lines[:2, 0, asset] = torch.stack([starts[0], values[0]])
         lines[:, : len(x) - 1, asset] = torch.stack([starts[:-1], values[:-1], values.diff() / starts.diff()])
-    return Curves(*lines.to(device, dtype))
+    start, value, slope = lines.to(device, dtype)
+    return Curves(start, value, slope, constant=segments == 1 and not bool(slope.any()))
 
 
 def interpolate(curve: Curves, x: Tensor) -> Tensor:
-    """The curves at x [B, K]; the first and last lines go on beyond the ends, as CityLearn's do."""
+    """The curves at x [B, K]; the first and last lines go on beyond the ends, as CityLearn's do.
+
+    Constant ones are given as [K].
+    """
+    if curve.constant:
+        return curve.value[0]
     found = curve.value[0] + (x - curve.start[0]) * curve.slope[0]
     for start, value, slope in zip(curve.start[1:], curve.value[1:], curve.slope[1:], strict=True):
         found = torch.where(x > start, value + (x - start) * slope, found)
@@ -111,22 +119,21 @@ def charge(soc: Tensor, lost: Tensor, request_kwh: Tensor, params: StorageParame
         params: of the K batteries.
         step_hours: length of the step.
     """
-    charging = request_kwh >= 0.0
     nominal = params.capacity_kwh.clamp(min=TINY)
     rate = params.power_kw.clamp(min=TINY) * step_hours / nominal
-    before = torch.maximum(soc, params.min_soc)
-    asked = torch.where(charging, request_kwh, -request_kwh) / nominal  # unlike abs, with a gradient at 0
-    most = torch.minimum(asked, rate * interpolate(params.power, before).clamp(min=0.0))
-    room = torch.where(charging, (1.0 - before) - lost, before - params.min_soc).clamp(min=0.0)
-    moved = most
-    for _ in range(2):
-        one_way = interpolate(params.efficiency, (moved / rate).clamp(max=1.0)).sqrt()
-        moved = torch.minimum(most, torch.where(charging, room / one_way.clamp(min=TINY), room * one_way))
-    stored = torch.where(charging, moved * one_way, -moved / one_way)
-    stored = torch.clamp(stored, params.min_soc - before, 1.0 - before)
-    taken = torch.where(stored >= 0.0, stored / one_way, stored * one_way)
-    worn = params.degradation * taken.abs() / (2.0 * (1.0 - lost).clamp(min=TINY))
-    return Charged(before + stored, (lost + worn).clamp(max=1.0), taken * params.capacity_kwh)
+    before, request = torch.maximum(soc, params.min_soc), request_kwh / nominal
+    most = rate * interpolate(params.power, before).clamp(min=0.0)
+    room, stock = ((1.0 - before) - lost).clamp(min=0.0), before - params.min_soc
+    moved = torch.clamp(request, -most, most)
+    for _ in range(1 if params.efficiency.constant else 2):
+        one_way = interpolate(params.efficiency, (moved.abs() / rate).clamp(max=1.0)).sqrt()
+        moved = torch.clamp(
+            request, -torch.minimum(most, stock * one_way), torch.minimum(most, room / one_way.clamp(min=TINY))
+        )
+    stored = torch.minimum(moved * one_way, moved / one_way)  # the loss has the same sign both ways
+    after = torch.clamp(torch.maximum(before + stored, params.min_soc), max=1.0)  # against rounding alone
+    worn = params.degradation * moved.abs() / (2.0 * (1.0 - lost).clamp(min=TINY))
+    return Charged(after, (lost + worn).clamp(max=1.0), moved * params.capacity_kwh)
 
 
 def stand_by(soc: Tensor, params: StorageParameters) -> Tensor:
