@@ -178,3 +178,23 @@ def test_an_exported_year_is_checked_and_a_blank_state_is_refused(
     assert message.count("\n") == 1
     assert charger.name in message
     assert "line 6" in message
+
+
+def test_an_exported_year_is_imported(
+    config: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "citylearn"
+    assert dataset("export", "--config", config, "--scenarios", folder, "--folder", out) == 0
+    capsys.readouterr()
+    assert dataset("import", out, "--json", "-") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["buildings"], figures["batteries"], figures["chargers"], figures["vehicles"]) == (1, 1, 3, 6)
+    assert (figures["rows"], figures["step_seconds"]) == (8761, 3600)
+    assert figures["load_kwh"] == pytest.approx(120000, rel=0.05)
+    assert any("never simulated" in line for line in figures["warnings"])
+    assert dataset("import", out) == 0
+    shown = capsys.readouterr()
+    assert "chargers        3" in shown.out
+    assert "warning: row 8760" in shown.err
+    assert dataset("import", tmp_path) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""``dataset``: a site's scenarios built, shown and written for CityLearn; CityLearn's folders checked."""
+"""``dataset``: a site's scenarios built, shown and written for CityLearn; CityLearn's folders checked and read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.errors import InputError
 from litgrid.scenarios import plot, store, summary
 from litgrid.scenarios.citylearn_folder import check_folder
+from litgrid.scenarios.citylearn_import import read_district
+from litgrid.scenarios.district import figures as district_figures
 from litgrid.scenarios.export import export
 from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
 from litgrid.site.site import Site, read_site
@@ -24,11 +26,14 @@ ACTIONS = {
     "export": "write one year as a CityLearn 3.0.2 data set (schema.json and CSV files)",
 }
 CHECK = "say whether CityLearn would read a folder (schema.json and CSV files) as it is meant: dataset check FOLDER"
+IMPORT = (
+    "read a CityLearn folder of any electrical district; print what is in it, and its oddities: dataset import FOLDER"
+)
 PICTURE = "week.png"
 USAGE = "\n".join(
     [
         "usage: litgrid dataset ACTION --config SITE.yaml [--site.KEY VALUE ...] [options]\n\nactions:",
-        *(f"  {name:<8}{text}" for name, text in (ACTIONS | {"check": CHECK}).items()),
+        *(f"  {name:<8}{text}" for name, text in (ACTIONS | {"check": CHECK, "import": IMPORT}).items()),
         "\n`litgrid dataset ACTION --help` lists an action's options.",
         "Start with: litgrid dataset build --config configs/sites/iquitos.yaml",
     ]
@@ -48,11 +53,11 @@ def run(argv: list[str]) -> None:
     if action in ("-h", "--help", "help"):
         print(USAGE)
         return
-    if action == "check":
-        _check(argv[2:])
+    if action in ("check", "import"):
+        {"check": _check, "import": _import}[action](argv[2:])
         return
     if action not in ACTIONS:
-        raise InputError(f"dataset {action}: unknown action, expected one of: {', '.join(ACTIONS)}, check")
+        raise InputError(f"dataset {action}: unknown action, expected one of: {', '.join(ACTIONS)}, check, import")
     overrides, rest = _split_overrides(argv[2:])
     options = _parser(action).parse_args(rest)
     check_json(options.get("json"))
@@ -139,6 +144,26 @@ def _check(argv: Sequence[str]) -> None:
     folder: Path = options.parse_args(list(argv)).folder
     check_folder(folder)
     print(f"{folder}: CityLearn reads every file as it is meant")
+
+
+def _import(argv: Sequence[str]) -> None:
+    options = Parser(prog="litgrid dataset import", description=IMPORT)
+    options.add_argument("folder", type=Path, help="of a CityLearn 3.0.2 data set, of v2 or v3 layout")
+    options.add_argument(
+        "--drop-washing-machines", action="store_true", help="leave washing machines and deferrable appliances out"
+    )
+    options.add_argument("--json", type=str, default=None, help="write it to this file; - for standard output")
+    given = options.parse_args(list(argv))
+    check_json(given.json)
+    district, warnings = read_district(given.folder, given.drop_washing_machines)
+    figures = district_figures(district)
+    out = sys.stderr if given.json == "-" else sys.stdout
+    for key, value in figures.items():
+        print(f"{key:<16}{value:,.1f}" if isinstance(value, float) else f"{key:<16}{value}", file=out)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if given.json is not None:
+        write_json({**figures, "warnings": warnings}, given.json)
 
 
 def _check_year(scenarios: ScenarioSet, year: int) -> None:

@@ -63,10 +63,10 @@ class CityLearnYear:
         with process_settings_kept(), tempfile.TemporaryDirectory(prefix="litgrid-citylearn-") as folder:
             schema = export(scenarios, index, Path(folder) / "data")
             # one observation: none of CityLearn's are used, and building all of them takes longer than a step
-            self.env = _environment_class()(
+            self.env = environment_class()(
                 str(schema), central_agent=True, offline=True, render_mode="none", active_observations=["hour"]
             )
-        self.env.reward_function = _NoReward()
+        self.env.reward_function = NoReward()
         self.steps = scenarios.steps
         (self._building,) = self.env.buildings
         self._first = 0  # row of the year with which the episode begins
@@ -143,7 +143,7 @@ class CityLearnSimulator(Simulator):
     def __init__(
         self, scenarios: ScenarioSet, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
-        _environment_class()  # refuse now, not at the first step
+        environment_class()  # refuse now, not at the first step
         super().__init__(scenarios, device, dtype)
         self._years: dict[int, CityLearnYear] = {}
 
@@ -188,7 +188,7 @@ class CityLearnSiteEnv(SiteEnv):
     simulator_class = CityLearnSimulator
 
 
-class _NoReward:
+class NoReward:
     """Stands in for CityLearn's reward function, which would have all observations built."""
 
     required_observation_names = ()
@@ -202,7 +202,7 @@ class _NoReward:
         return [0.0]
 
 
-def _environment_class() -> Any:
+def environment_class() -> Any:
     """``CityLearnEnv``, imported when it is needed."""
     needed = f"backend: citylearn needs citylearn {VERSION}, which installs on Python 3.11 only"
     try:

@@ -1,0 +1,127 @@
+"""The same actions through CityLearn and through ``DistrictSimulator``, and how far apart they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from litgrid.scenarios.district import District
+from litgrid.sim.citylearn import NoReward, environment_class, process_settings_kept
+from litgrid.sim.district import DistrictSimulator
+
+Run = dict[str, Tensor]
+"""Quantity -> [steps, assets], float64."""
+SOCS = ("bess_soc", "vehicle_soc")
+
+
+class _NoDrift:
+    """Stands in for CityLearn's random numbers: vehicles that are away keep their SOC."""
+
+    def normal(self, mean: float, deviation: float) -> float:  # noqa: ARG002 (numpy's interface)
+        return mean
+
+
+def random_actions(district: District, steps: int, seed: int) -> Tensor:
+    """Actions [steps, K + N] of all signs, a quarter of them 0 or full power, some beyond it."""
+    draw = np.random.default_rng(seed)
+    count = sum(building.battery is not None for building in district.buildings) + len(district.chargers)
+    actions = draw.uniform(-1.2, 1.2, (steps, count))
+    exact = draw.choice([-1.0, 0.0, 1.0], actions.shape)
+    return torch.from_numpy(np.where(draw.uniform(size=actions.shape) < 0.25, exact, actions))
+
+
+def load_citylearn(schema: Path) -> Any:
+    """A ``CityLearnEnv`` of a data set, without observations and rewards."""
+    with process_settings_kept():
+        env = environment_class()(
+            str(schema), central_agent=False, offline=True, render_mode="none", active_observations=["hour"]
+        )
+    env.reward_function = NoReward()
+    return env
+
+
+def run_citylearn(env: Any, district: District, actions: Tensor, first: int = 0, drift: bool = False) -> Run:
+    """Step CityLearn from a row on.
+
+    Args:
+        env: of ``load_citylearn``.
+        district: the same, as read.
+        actions: [steps, K + N].
+        first: row with which the episode begins.
+        drift: let vehicles drift as they do in CityLearn; else they keep their SOC while they are away.
+    """
+    env.episode_time_steps = [(first, district.rows - 1)]
+    env.reset()
+    if not drift:
+        env._ev_drift_random_state = _NoDrift()
+    columns = _columns(env, district)
+    rows = []
+    for action in actions.tolist():
+        t = env.time_step
+        env.step([[0.0 if column is None else action[column] for column in building] for building in columns])
+        rows.append(_recorded(env, district, t))
+    return {key: torch.tensor(np.array([row[key] for row in rows], dtype=np.float64)) for key in rows[0]}
+
+
+def _columns(env: Any, district: District) -> list[list[int | None]]:
+    """Where each action of CityLearn's buildings is in ours; None for a battery without capacity."""
+    batteries = [i for i, building in enumerate(district.buildings) if building.battery is not None]
+    column: dict[tuple[int, str], int | None] = {(i, "electrical_storage"): k for k, i in enumerate(batteries)}
+    for n, charger in enumerate(district.chargers):
+        column[charger.building, f"electric_vehicle_storage_{charger.name}"] = len(batteries) + n
+    return [[column.get((i, name)) for name in building.active_actions] for i, building in enumerate(env.buildings)]
+
+
+def _recorded(env: Any, district: District, t: int) -> dict[str, list[float]]:
+    """What CityLearn has at row t, after its step."""
+    buildings = env.buildings
+    batteries = [
+        building.electrical_storage
+        for building, ours in zip(buildings, district.buildings, strict=True)
+        if ours.battery is not None
+    ]
+    by_name = {(i, c.charger_id): c for i, b in enumerate(buildings) for c in b.electric_vehicle_chargers or []}
+    chargers = [by_name[charger.building, charger.name] for charger in district.chargers]
+    fleet = {vehicle.name: vehicle.battery for vehicle in env.electric_vehicles}
+    vehicles = [fleet[vehicle.name] for vehicle in district.vehicles]
+    return {
+        "bess_soc": [battery.soc[t] for battery in batteries],
+        "bess_capacity_kwh": [battery.degraded_capacity for battery in batteries],
+        "bess_kwh": [building.electrical_storage_electricity_consumption[t] for building in buildings],
+        "vehicle_soc": [vehicle.soc[t] for vehicle in vehicles],
+        "vehicle_capacity_kwh": [vehicle.degraded_capacity for vehicle in vehicles],
+        "charger_kwh": [charger.electricity_consumption[t] for charger in chargers],
+        "commanded_kwh": [charger.past_charging_action_values_kwh[t] for charger in chargers],
+        "load_kwh": [building.non_shiftable_load_electricity_consumption[t] for building in buildings],
+        "net_kwh": [building.net_electricity_consumption[t] for building in buildings],
+        "cost": [building.net_electricity_consumption_cost[t] for building in buildings],
+        "co2_kg": [building.net_electricity_consumption_emission[t] for building in buildings],
+        "violation_kwh": [building._charging_constraint_last_penalty_kwh for building in buildings],
+    }
+
+
+def run_simulator(simulator: DistrictSimulator, actions: Tensor, first: int = 0) -> Run:
+    """Step our simulator from a row on; arguments as for CityLearn."""
+    state = simulator.initial(torch.tensor([first]))
+    rows = []
+    for action in actions.to(simulator.device, simulator.dtype):
+        state, flows = simulator.step(state, action.unsqueeze(0))
+        found = flows._asdict()
+        found["bess_capacity_kwh"] = simulator.batteries.capacity_kwh * (1.0 - state.bess_lost)
+        found["vehicle_capacity_kwh"] = simulator.vehicles.capacity_kwh * (1.0 - state.vehicle_lost)
+        rows.append({key: value[0].double().cpu() for key, value in found.items()})
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def worst_errors(ours: Run, citylearn: Run) -> dict[str, float]:
+    """Largest error of each quantity in any step: absolute of SOCs, else relative to the run's largest value or 1."""
+    errors = {}
+    for key, theirs in citylearn.items():
+        if theirs.numel():
+            scale = 1.0 if key in SOCS else max(1.0, float(theirs.abs().max()))
+            errors[key] = float((ours[key] - theirs).abs().max()) / scale
+    return errors
