@@ -1,4 +1,4 @@
-"""``bench sim``: how fast this machine simulates."""
+"""``bench sim``: how fast this machine simulates. ``bench parity`` is in ``parity``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torchrl.envs import EnvBase
 
+from litgrid.cli import parity
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.errors import InputError
 from litgrid.scenarios.random import random_scenarios
@@ -37,14 +38,29 @@ def run(argv: list[str]) -> None:
     sim.add_argument("--sockets", type=int, default=128, help="sockets of the site")
     sim.add_argument("--seconds", type=float, default=5.0, help="least length of each measurement")
     sim.add_argument("--json", type=str, default=None, help="file for the figures, - for standard output")
-    parser.add_subcommands(dest="command", required=True).add_subcommand("sim", sim)
-    options = parser.parse_args(argv[1:]).sim
+    same = Parser(description="Random CityLearn data sets through CityLearn and our simulator: the worst differences.")
+    same.add_argument("--cases", type=int, default=200, help="how many random data sets")
+    same.add_argument("--steps", type=int, default=200, help="of each")
+    same.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+    same.add_argument("--json", type=str, default=None, help="file for the figures, - for standard output")
+    commands = parser.add_subcommands(dest="command", required=True)
+    commands.add_subcommand("sim", sim)
+    commands.add_subcommand("parity", same)
+    chosen = parser.parse_args(argv[1:])
+    options = chosen[chosen.command]
     check_json(options.json)
-    figures = measure(_counts(options.envs), options.sockets, options.seconds)
+    if chosen.command == "sim":
+        figures = measure(_counts(options.envs), options.sockets, options.seconds)
+        text = _table(figures)
+    else:
+        figures = parity.measure(options.cases, options.steps, options.seed)
+        text = parity.table(figures)
     if options.json != "-":
-        print(_table(figures))
+        print(text)
     if options.json is not None:
         write_json(figures, options.json)
+    if not figures.get("passed", True):
+        raise SystemExit(1)
 
 
 def _counts(text: str) -> list[int]:

@@ -13,9 +13,9 @@ COMMANDS = {
     "validate": ("litgrid.cli.train", "evaluate a checkpoint on the validation years"),
     "test": ("litgrid.cli.train", "evaluate a checkpoint on the test years"),
     "predict": ("litgrid.cli.train", "write a checkpoint's schedule of the test years, step by step"),
-    "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check a CityLearn folder"),
+    "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
-    "bench": ("litgrid.cli.bench", "measure this machine: simulator throughput"),
+    "bench": ("litgrid.cli.bench", "measure: sim (steps per second), parity (equality with CityLearn)"),
 }
 
 
