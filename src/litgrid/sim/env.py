@@ -13,8 +13,9 @@ from torchrl.envs import EnvBase
 
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.actions import MAPPINGS, Mapping
+from litgrid.sim.objective import Costs
 from litgrid.sim.observations import Observer
-from litgrid.sim.physics import State
+from litgrid.sim.physics import Flows, State
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.windows import Windows
 
@@ -63,8 +64,14 @@ class SiteEnv(EnvBase):
         config: windows, observation, actions, reward.
         device: where everything is computed.
         seed: of the windows.
+
+    Attributes:
+        flows: of the last step.
+        costs: of the last step.
     """
 
+    flows: Flows
+    costs: Costs
     simulator_class: type[Simulator] = Simulator
     """What moves batteries and vehicles; a subclass may name another."""
 
@@ -112,9 +119,9 @@ class SiteEnv(EnvBase):
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         action = self._map(self._view, tensordict["action"])
-        state, _, costs = self.simulator.step(self._state, action)
+        state, self.flows, self.costs = self.simulator.step(self._state, action)
         self._start(state, self._end)
-        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
+        reward = (self.costs.total * -self.config.reward_scale).unsqueeze(-1)
         return self._tensordict(self._observe() | {"reward": reward})
 
     def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
