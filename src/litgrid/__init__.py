@@ -7,10 +7,12 @@ longer than a command's help.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 ENVIRONMENT = "litgrid/Site-v0"
 
@@ -24,8 +26,8 @@ def register() -> None:
         registration.register(ENVIRONMENT, f"{door}:make_site", vector_entry_point=f"{door}:make_sites")
 
 
-class _WhenImported(MetaPathFinder):
-    """Registers at the end of gymnasium's own import, whenever that comes."""
+class _WhenImported:
+    """A finder of modules that registers at the end of gymnasium's own import, whenever that comes."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
