@@ -41,7 +41,7 @@ def compiled(function: Function, *inputs: Tensor) -> Function:
     """
     lacking = missing(inputs[0].device)
     if lacking is not None:
-        warnings.warn(f"compile: found no {lacking}; steps are simulated eagerly, more slowly", stacklevel=2)
+        warnings.warn(f"compile: {lacking} is missing; steps are simulated eagerly, more slowly", stacklevel=2)
         return function
     with torch.no_grad():
         graph = make_fx(function)(*inputs)

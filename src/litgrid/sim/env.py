@@ -93,6 +93,11 @@ class SiteEnv(EnvBase):
         self._make_specs()
         self._advance = self._compile() if config.compile else self._eager
 
+    @property
+    def state(self) -> State:
+        """Where the sites stand."""
+        return self._state
+
     def _observe(self, state: State) -> dict[str, Tensor]:
         view = self.simulator.view(state)
         if self.config.observation == "flat":
