@@ -32,6 +32,7 @@ def steps(env: SiteEnv, start: TensorDict, count: int, seed: int) -> Iterator[Te
         yield done
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(LACKING is not None, reason=f"no {LACKING}")
 def test_compiled_steps_equal_eager_ones_and_resume_bit_for_bit(scenarios: ScenarioSet) -> None:
     eager, env, resumed = (SiteEnv(scenarios, 3, config, seed=1) for config in (WINDOW, COMPILED, COMPILED))

@@ -19,7 +19,11 @@ from litgrid.sim.compiling import compiled
 from litgrid.sim.observations import Observer
 from litgrid.sim.physics import State
 from litgrid.sim.simulator import Simulator
+from litgrid.sim.view import View
 from litgrid.sim.windows import Windows
+
+Stepped = tuple[State, View, dict[str, Tensor]]
+"""The next state, its view, and all that the agent gets."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class SiteEnv(EnvBase):
         self._windows = Windows(self.simulator, envs, config.window_hours, seed)
         self._observer = Observer(self.simulator)
         self._map = MAPPINGS[config.sockets]
-        self._state, self._end = self._windows.draw()
+        self._start(*self._windows.draw())
         self._make_specs()
         self._advance = self._compile() if config.compile else self._eager
 
@@ -98,24 +102,37 @@ class SiteEnv(EnvBase):
         """Where the sites stand."""
         return self._state
 
-    def _observe(self, state: State) -> dict[str, Tensor]:
-        view = self.simulator.view(state)
+    def _start(self, state: State, end: Tensor) -> None:
+        self._state, self._end = state, end
+        self._view = self.simulator.view(state)
+
+    def _observe(self, state: State, view: View) -> dict[str, Tensor]:
         if self.config.observation == "flat":
             return {"observation": self._observer.flat(state, view)}
         return dict(self._observer.entity(state, view).items())
 
-    def _eager(self, *tensors: Tensor) -> tuple[State, dict[str, Tensor]]:
-        """From state, ends of windows and the agent's action to the next state and all that the agent gets."""
-        before, (end, action) = State(*tensors[:-2]), tensors[-2:]
-        physical = self._map(self.simulator.view(before), action)
-        state, _, costs = self.simulator.step(before, physical)
+    def _eager(self, before: State, view: View, end: Tensor, action: Tensor) -> Stepped:
+        state, _, costs = self.simulator.step(before, self._map(view, action), view)
+        after = self.simulator.view(state)
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
-        return state, self._observe(state) | {"reward": reward} | _done(state, end)
+        return state, after, self._observe(state, after) | {"reward": reward} | _done(state, end)
 
-    def _compile(self) -> Callable[..., tuple[State, dict[str, Tensor]]]:
+    def _compile(self) -> Callable[[State, View, Tensor, Tensor], Stepped]:
         if self.config.backend != "litgrid":
             raise InputError(f"compile: found true with backend {self.config.backend}, expected backend litgrid")
-        return compiled(self._eager, *self._state, self._end, self.action_spec.zero())
+
+        def step(*tensors: Tensor) -> tuple[State, dict[str, Tensor]]:
+            state = State(*tensors[:-2])
+            after, _, values = self._eager(state, self.simulator.view(state), *tensors[-2:])
+            return after, values
+
+        fused = compiled(step, *self._state, self._end, self.action_spec.zero())
+
+        def advance(before: State, _: View, end: Tensor, action: Tensor) -> Stepped:
+            state, values = fused(*before, end, action)
+            return state, self.simulator.view(state), values
+
+        return advance
 
     def _make_specs(self) -> None:
         shape, device = self.batch_size, self.device
@@ -123,7 +140,7 @@ class SiteEnv(EnvBase):
             key: Binary(shape=value.shape, device=device, dtype=value.dtype)
             if value.dtype == torch.bool
             else Unbounded(shape=value.shape, device=device, dtype=value.dtype)
-            for key, value in self._observe(self._state).items()
+            for key, value in self._observe(self._state, self._view).items()
         }
         self.observation_spec = Composite(specs, shape=shape, device=device)
         low = torch.cat([-torch.ones(1, device=device), self.simulator.params.socket_lowest]).expand(*shape, -1)
@@ -134,7 +151,7 @@ class SiteEnv(EnvBase):
         self.done_spec = Composite(done | terminated, shape=shape, device=device)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
-        self._state, values = self._advance(*self._state, self._end, tensordict["action"])
+        self._state, self._view, values = self._advance(self._state, self._view, self._end, tensordict["action"])
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
 
     def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
@@ -148,8 +165,9 @@ class SiteEnv(EnvBase):
 
             state = State(*map(merge, state, self._state))
             end = merge(end, self._end)
-        self._state, self._end = state, end
-        return TensorDict(self._observe(state) | _done(state, end), batch_size=self.batch_size, device=self.device)
+        self._start(state, end)
+        values = self._observe(state, self._view) | _done(state, end)
+        return TensorDict(values, batch_size=self.batch_size, device=self.device)
 
     def _set_seed(self, seed: int | None) -> None:
         if seed is None:
@@ -165,8 +183,8 @@ class SiteEnv(EnvBase):
         """Continue exactly where ``state_dict`` was taken."""
         values = dict(state_dict)
         self._windows.generator.set_state(values.pop("generator").cpu())
-        self._end = values.pop("end").to(self.device)
-        self._state = State(**{key: value.to(self.device) for key, value in values.items()})
+        end = values.pop("end").to(self.device)
+        self._start(State(**{key: value.to(self.device) for key, value in values.items()}), end)
 
 
 def _done(state: State, end: Tensor) -> dict[str, Tensor]:
