@@ -67,8 +67,12 @@ class _Sites:
         if given.shape != self.env.action_spec.shape:
             raise ValueError(f"action: found shape {[*given.shape]}, expected {[*self.env.action_spec.shape]}")
         after = self.env.step(TensorDict({"action": given}, batch_size=self.env.batch_size))["next"]
-        step = {"costs": self.env.costs._asdict(), "flows": self.env.flows._asdict()}
-        info = {name: {key: _array(value) for key, value in values.items()} for name, values in step.items()}
+        step = {"costs": self.env.costs, "flows": self.env.flows}
+        info = {
+            name: {key: _array(value) for key, value in of._asdict().items()}
+            for name, of in step.items()
+            if of is not None
+        }
         return self._observation(after), _array(after["reward"][:, 0]), after["truncated"][:, 0].cpu().numpy(), info
 
     def _observation(self, tensordict: TensorDictBase) -> Any:
@@ -82,7 +86,8 @@ class GymSite(gymnasium.Env[Any, Any]):
 
     Observations are float32: a vector, or with ``observation: entity`` a dict of ``site`` [F], ``sockets`` [N, G] and
     ``mask`` [N]. The action [1 + N] has the battery first. An episode ends truncated, never terminated. ``info`` of a
-    step holds ``costs`` (as ``objective.Costs``, in currency and kg) and ``flows`` (as ``physics.Flows``, in kWh).
+    step holds ``costs`` (as ``objective.Costs``, in currency and kg) and ``flows`` (as ``physics.Flows``, in kWh); it
+    is empty where steps are compiled.
     """
 
     metadata: Tree = {"render_modes": []}  # noqa: RUF012 (gymnasium's own way)
