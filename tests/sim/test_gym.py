@@ -211,6 +211,12 @@ def test_next_step_autoreset_ignores_an_action(scenarios: ScenarioSet) -> None:
     assert env.step(action)[3].tolist() == [True, True]
 
 
+def test_windows_end_at_an_episodes_limit(scenarios: ScenarioSet) -> None:
+    env = gymnasium.make(litgrid.ENVIRONMENT, scenarios=scenarios, max_episode_steps=3)
+    env.reset(seed=0)
+    assert [env.step(env.action_space.sample())[3] for _ in range(3)] == [False, False, True]
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(["litgrid", "gymnasium"])))
 def test_importing_registers_in_any_order(order: tuple[str, ...]) -> None:
     code = f"""
