@@ -95,12 +95,13 @@ class Simulator:
             peak_kw=peak_kw.to(self.device, self.dtype),
         )
 
-    def step(self, state: State, action: Tensor) -> tuple[State, Flows, Costs]:
+    def step(self, state: State, action: Tensor, view: View | None = None) -> tuple[State, Flows, Costs]:
         """Move B sites by one step; beyond the year's end its last row repeats, with free sockets.
 
         Args:
             state: at the start of the step.
             action: [B, 1 + N] physical (``physics.move``).
+            view: of that state, where there is one already: what it has read is not read again.
 
         Returns:
             The state at the start of the next step, and the step's flows and costs.
@@ -110,7 +111,7 @@ class Simulator:
         row = Row(
             pv_kw=series["pv_kw"],
             load_kw=series["load_kw"],
-            left=tables.sockets("left", scenario, state.step),
+            left=tables.sockets("left", scenario, state.step) if view is None else view.left,
             soc_due=tables.sockets("soc_due", scenario, state.step),
             soc_start=tables.sockets("soc_start", scenario, state.step + 1),
             ev_required=series["ev_required"],

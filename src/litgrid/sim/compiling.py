@@ -1,0 +1,49 @@
+"""Compiling a step into one kernel, where a compiler is at hand."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.exc import InvalidCxxCompiler
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._triton import has_triton
+
+Function = Callable[..., Any]
+
+
+def missing(device: torch.device) -> str | None:
+    """What ``compiled`` lacks on this machine, None if nothing."""
+    if device.type == "cuda":
+        return None if has_triton() else "Triton"
+    try:
+        get_cpp_compiler()
+    except (InvalidCxxCompiler, RuntimeError):  # RuntimeError: on Windows
+        return "a C++ compiler"
+    return None
+
+
+def compiled(function: Function, *inputs: Tensor) -> Function:
+    """A function that gives what ``function`` gives for tensors of the inputs' shapes, compiled at its first call.
+
+    It is traced now, without control flow; tensors that it reads besides its arguments are kept by reference.
+
+    Args:
+        function: of tensors alone, without random numbers.
+        inputs: examples of its arguments.
+
+    Returns:
+        The compiled function; ``function`` itself, with a warning, where no compiler is at hand.
+    """
+    lacking = missing(inputs[0].device)
+    if lacking is not None:
+        warnings.warn(f"compile: {lacking} is missing; steps are simulated eagerly, more slowly", stacklevel=2)
+        return function
+    with torch.no_grad():
+        graph = make_fx(function)(*inputs)
+    result: Function = torch.compile(graph, fullgraph=True, dynamic=False)
+    return result
