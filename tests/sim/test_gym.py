@@ -15,7 +15,6 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from tensordict import TensorDict
 
-import litgrid
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.env import EnvConfig, SiteEnv
@@ -35,9 +34,9 @@ def make_vec(num_envs: int, **arguments: Any) -> Any:
     """``gymnasium.make_vec`` of one tensor program, which before 1.0 has to be asked for."""
     if OLD:
         return gymnasium.make_vec(
-            litgrid.ENVIRONMENT, num_envs, vectorization_mode="custom", vector_kwargs=dict(arguments)
+            "litgrid/Site-v0", num_envs, vectorization_mode="custom", vector_kwargs=dict(arguments)
         )
-    return gymnasium.make_vec(litgrid.ENVIRONMENT, num_envs, **arguments)
+    return gymnasium.make_vec("litgrid/Site-v0", num_envs, **arguments)
 
 
 def equal(one: Any, other: Any) -> None:
@@ -52,7 +51,7 @@ def equal(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("observation", ["flat", "entity"])
 def test_gymnasiums_own_check_passes(scenarios: ScenarioSet, observation: Any) -> None:
-    env = gymnasium.make(litgrid.ENVIRONMENT, scenarios=scenarios, config=EnvConfig(observation=observation))
+    env = gymnasium.make("litgrid/Site-v0", scenarios=scenarios, config=EnvConfig(observation=observation))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "(?s).*unconventional shape")  # the sockets' features are [N, G]
@@ -171,7 +170,7 @@ def test_make_vec(scenarios: ScenarioSet) -> None:
 
 
 def test_make_vec_of_single_sites(scenarios: ScenarioSet) -> None:
-    env = gymnasium.make_vec(litgrid.ENVIRONMENT, 2, vectorization_mode="sync", scenarios=scenarios)
+    env = gymnasium.make_vec("litgrid/Site-v0", 2, vectorization_mode="sync", scenarios=scenarios)
     env.reset(seed=1)
     _, reward, *_ = env.step(env.action_space.sample())
     assert (reward < 0).all()
@@ -212,7 +211,7 @@ def test_next_step_autoreset_ignores_an_action(scenarios: ScenarioSet) -> None:
 
 
 def test_windows_end_at_an_episodes_limit(scenarios: ScenarioSet) -> None:
-    env = gymnasium.make(litgrid.ENVIRONMENT, scenarios=scenarios, max_episode_steps=3)
+    env = gymnasium.make("litgrid/Site-v0", scenarios=scenarios, max_episode_steps=3)
     env.reset(seed=0)
     assert [env.step(env.action_space.sample())[3] for _ in range(3)] == [False, False, True]
 

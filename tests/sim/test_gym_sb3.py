@@ -8,7 +8,6 @@ import gymnasium
 import numpy as np
 import pytest
 
-import litgrid
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -29,13 +28,13 @@ def test_sac_and_ppo_train(scenarios: ScenarioSet, observation: Any) -> None:
     sb3 = pytest.importorskip("stable_baselines3", reason=WHY)
     arguments: dict[str, Any] = {"scenarios": scenarios, "config": EnvConfig(window_hours=24, observation=observation)}
     policy = "MlpPolicy" if observation == "flat" else "MultiInputPolicy"
-    env = gymnasium.make(litgrid.ENVIRONMENT, **arguments)
+    env = gymnasium.make("litgrid/Site-v0", **arguments)
     sac = sb3.SAC(policy, env, learning_starts=50, batch_size=32, buffer_size=300, policy_kwargs=dict(NETWORK), seed=0)
     start = sac.policy.state_dict()["actor.mu.weight"].clone()
     sac.learn(200)
     assert sac.num_timesteps == 200
     assert not bool((sac.policy.state_dict()["actor.mu.weight"] == start).all())
-    many = sb3.common.env_util.make_vec_env(litgrid.ENVIRONMENT, 2, env_kwargs=arguments)
+    many = sb3.common.env_util.make_vec_env("litgrid/Site-v0", 2, env_kwargs=arguments)
     ppo = sb3.PPO(policy, many, n_steps=64, batch_size=32, n_epochs=2, policy_kwargs=dict(NETWORK), seed=0)
     ppo.learn(256)
     assert ppo.num_timesteps == 256
