@@ -132,7 +132,10 @@ def measure(envs: list[int], sockets: list[int], seconds: float) -> Figures:
         moved = row.get("bytes_per_step")
         row["bandwidth_share"] = moved and moved * row["steps_per_second"] / (bandwidth[row["device"]] * 1e9)
     shown = [{key: row.get(key) for key in COLUMNS} for row in rows]
-    return {"machine": machine() | {"memory_gb_per_s": bandwidth}, "rows": shown}
+    return {
+        "machine": machine() | {f"{device}_memory_gb_per_s": rate for device, rate in bandwidth.items()},
+        "rows": shown,
+    }
 
 
 def _rows(scenarios: ScenarioSet, devices: list[str], envs: list[int], seconds: float) -> list[Figures]:
@@ -280,7 +283,7 @@ def _citylearn_speed(scenarios: ScenarioSet, seconds: float) -> float | None:
 
 def _table(figures: Figures) -> str:
     """The figures for the terminal."""
-    lines = [f"{key:<10}{value}" for key, value in figures["machine"].items()]
+    lines = [f"{key:<24}{value}" for key, value in figures["machine"].items()]
     heads = (
         "backend",
         "device",
