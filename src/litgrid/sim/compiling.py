@@ -1,4 +1,4 @@
-"""Compiling a step into one kernel, where a compiler is at hand."""
+"""Compiling a step, its operations fused, where a compiler is at hand."""
 
 from __future__ import annotations
 
