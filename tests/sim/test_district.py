@@ -69,7 +69,7 @@ def case(name: str) -> Case:
 def largest_error(name: str) -> float:
     district, _, actions, theirs = case(name)
     simulator = simulation.DistrictSimulator(district, dtype=torch.float64)
-    return max(worst_errors(run_simulator(simulator, actions), theirs).values())
+    return max(worst_errors(run_simulator(simulator, actions), theirs, district).values())
 
 
 @functools.cache
@@ -84,7 +84,7 @@ def test_equals_citylearn(name: str) -> None:
     district, _, actions, theirs = case(name)
     for options, bound in BOUNDS:
         ours = run_simulator(simulation.DistrictSimulator(district, **options), actions)
-        errors = worst_errors(ours, theirs)
+        errors = worst_errors(ours, theirs, district)
         print(name, options, {key: f"{error:.0e}" for key, error in errors.items()})
         assert max(errors.values()) < bound, errors
 
@@ -132,7 +132,7 @@ def test_any_district(features: Features, seed: int, first: int) -> None:
     actions = random_actions(district, district.steps - first, seed)
     theirs = run_citylearn(env, district, actions, first)
     ours = run_simulator(simulation.DistrictSimulator(district, **EXACT), actions, first)
-    assert max(worst_errors(ours, theirs).values()) < 1e-6
+    assert max(worst_errors(ours, theirs, district).values()) < 1e-6
 
 
 @pytest.mark.parametrize("first", [1, 100])
@@ -141,7 +141,7 @@ def test_a_window_begins_as_citylearns_episode_there(name: str, first: int) -> N
     district, env, actions, _ = case(name)
     theirs = run_citylearn(env, district, actions[first:], first)
     ours = run_simulator(simulation.DistrictSimulator(district, **EXACT), actions[first:], first)
-    assert max(worst_errors(ours, theirs).values()) < 1e-6
+    assert max(worst_errors(ours, theirs, district).values()) < 1e-6
 
 
 def test_vehicles_drift_as_in_citylearn() -> None:
@@ -150,8 +150,8 @@ def test_vehicles_drift_as_in_citylearn() -> None:
     theirs = run_citylearn(env, district, actions, drift=True)
     seed = env.random_seed + env.episode_tracker.episode
     ours = run_simulator(simulation.DistrictSimulator(district, **EXACT, drift_seed=seed), actions)
-    assert max(worst_errors(ours, theirs).values()) < 1e-6
-    assert worst_errors(still, theirs)["vehicle_soc"] > 0.1
+    assert max(worst_errors(ours, theirs, district).values()) < 1e-6
+    assert worst_errors(still, theirs, district)["vehicle_soc"] > 0.1
 
 
 def test_a_batch_is_its_districts_side_by_side() -> None:
@@ -212,7 +212,9 @@ def test_the_public_data_set(steps: int) -> None:
     actions = random_actions(district, steps, 0)
     theirs = run_citylearn(load_citylearn(PUBLIC / "schema.json"), district, actions)
     for options, bound in BOUNDS:
-        errors = worst_errors(run_simulator(simulation.DistrictSimulator(district, **options), actions), theirs)
+        errors = worst_errors(
+            run_simulator(simulation.DistrictSimulator(district, **options), actions), theirs, district
+        )
         print(steps, options, {key: f"{error:.0e}" for key, error in errors.items()})
         assert max(errors.values()) < bound, errors
 

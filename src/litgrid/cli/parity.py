@@ -114,7 +114,8 @@ def _compare(features: Features, seed: int) -> tuple[District, dict[str, dict[st
         "float32": DistrictSimulator(district, dtype=torch.float32),
     }
     return district, {
-        mode: worst_errors(run_simulator(simulator, actions), theirs) for mode, simulator in simulators.items()
+        mode: worst_errors(run_simulator(simulator, actions), theirs, district)
+        for mode, simulator in simulators.items()
     }
 
 

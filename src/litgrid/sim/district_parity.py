@@ -117,11 +117,17 @@ def run_simulator(simulator: DistrictSimulator, actions: Tensor, first: int = 0)
     return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
 
 
-def worst_errors(ours: Run, citylearn: Run) -> dict[str, float]:
-    """Largest error of each quantity in any step: absolute of SOCs, else relative to the run's largest value or 1."""
+def worst_errors(ours: Run, citylearn: Run, district: District) -> dict[str, float]:
+    """Largest error of each quantity in any step, as |a - b| / max(1, nominal scale).
+
+    The nominal scale of a SOC is 1; of what a battery takes or gives its capacity, since CityLearn keeps its SOC as a
+    float32 share of that; of any other quantity its largest value in the run.
+    """
+    batteries = [0.0 if b.battery is None else b.battery.capacity_kwh for b in district.buildings]
+    nominal = {"bess_kwh": torch.tensor(batteries, dtype=torch.float64)} | {key: torch.ones(1) for key in SOCS}
     errors = {}
     for key, theirs in citylearn.items():
         if theirs.numel():
-            scale = 1.0 if key in SOCS else max(1.0, float(theirs.abs().max()))
-            errors[key] = float((ours[key] - theirs).abs().max()) / scale
+            scale = nominal.get(key, theirs.abs().max()).clamp(min=1.0)
+            errors[key] = float(((ours[key] - theirs).abs() / scale).max())
     return errors
