@@ -75,11 +75,11 @@ def site_columns(site: Site) -> list[str]:
     return names
 
 
-def _scales(site: Site) -> dict[str, float]:
+def scales(site: Site) -> dict[str, float]:
     """Physical constants that bring the site's quantities to order 1; what is absent (0) is scaled by 1."""
     price = max([site.tariff.price_per_kwh] + [window.price_per_kwh for window in site.tariff.windows])
-    scales = {"pv": site.pv.ac_kw, "load": site.load.peak_kw, "price": price, "carbon": site.carbon.grid_kg_per_kwh}
-    return {key: value if value > 0 else 1.0 for key, value in scales.items()}
+    constants = {"pv": site.pv.ac_kw, "load": site.load.peak_kw, "price": price, "carbon": site.carbon.grid_kg_per_kwh}
+    return {key: value if value > 0 else 1.0 for key, value in constants.items()}
 
 
 def _circle(phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ def _forecast(view: View, key: str, scale: float, columns: int) -> Tensor:
 
 def exogenous(view: View) -> Tensor:
     """The features of ``EXOGENOUS``, [B, Fe]."""
-    scale = _scales(view.site)
+    scale = scales(view.site)
     dtype = view.bess_soc.dtype
     hour, weekday = _circle(view.hour / HOURS_PER_DAY), _circle(view.weekday.to(dtype) / 7.0)
     season = _circle(view.day_of_year.to(dtype) / DAYS_PER_YEAR)
@@ -120,7 +120,7 @@ def exogenous(view: View) -> Tensor:
 
 def endogenous(view: View) -> Tensor:
     """The features of ``ENDOGENOUS``, [B, 1 + D]."""
-    return torch.cat([view.bess_soc.unsqueeze(-1), view.peak_kw / _scales(view.site)["load"]], -1)
+    return torch.cat([view.bess_soc.unsqueeze(-1), view.peak_kw / scales(view.site)["load"]], -1)
 
 
 def sockets(view: View) -> list[Tensor]:

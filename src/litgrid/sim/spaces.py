@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from litgrid.scenarios.check import LIMITS
 from litgrid.sim.env import SiteEnv
-from litgrid.sim.observations import FORECASTS, SITE_FEATURES, SOCKET_FEATURES, _scales, site_columns
+from litgrid.sim.observations import FORECASTS, SITE_FEATURES, SOCKET_FEATURES, scales, site_columns
 from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, Site
 
 Bounds = dict[str, tuple[float, float]]
@@ -25,7 +25,7 @@ ROUNDING = 1e-5
 
 def site_bounds(site: Site) -> Bounds:
     """Lowest and highest value of each of ``SITE_FEATURES``."""
-    scale = _scales(site)
+    scale = scales(site)
     load_kw, pv_kw = LIMITS["load_kw"][1], site.pv.ac_kw
     import_kw = load_kw + site.battery.power_kw + sum(group.sockets * group.power_kw for group in site.fleet.groups)
     highest = {
