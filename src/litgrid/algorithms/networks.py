@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -11,7 +12,7 @@ from tensordict import TensorDict
 from tensordict.nn import NormalParamExtractor, TensorDictModule, TensorDictSequential
 from torch import Tensor, nn
 from torchrl.envs import EnvBase
-from torchrl.modules import ProbabilisticActor, TanhNormal, ValueOperator
+from torchrl.modules import IndependentNormal, ProbabilisticActor, TanhNormal, ValueOperator
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -110,24 +111,29 @@ class EntityActor(nn.Module):
 
     The site's network sees the site's features and a summary of the sockets; its output decides for the battery, and
     tells each socket what the site wants.
+
+    Args:
+        spaces: what it reads and writes.
+        network: its layers.
+        outputs: parameters P of an action's distribution: 1 (mean), or 2 (mean and spread).
     """
 
-    def __init__(self, spaces: Spaces, network: Network) -> None:
+    def __init__(self, spaces: Spaces, network: Network, outputs: int) -> None:
         super().__init__()
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
+        self.outputs = outputs
         self.summary = Summary(features, network)
-        outputs = small_linear(network.hidden[-1], 2 + network.sockets)
-        self.site = MLP(site + network.sockets, network, outputs)
+        self.site = MLP(site + network.sockets, network, small_linear(network.hidden[-1], outputs + network.sockets))
         self.socket = nn.Linear(features, network.sockets)
         self.activation = ACTIVATIONS[network.activation]()
-        self.head = small_linear(network.sockets, 2)
+        self.head = small_linear(network.sockets, outputs)
 
     def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
-        """Map the observation to the parameters [B, 2 (1 + N)] of all actions: means, then spreads."""
+        """Map the observation to the parameters [B, P (1 + N)] of all actions: all means, then all spreads."""
         trunk = self.site(torch.cat([site, self.summary(sockets)], -1))
-        wish = trunk[..., None, 2:]
+        battery, wish = trunk[..., None, : self.outputs], trunk[..., None, self.outputs :]
         each = self.head(self.activation(self.socket(sockets) + wish))
-        return torch.cat([trunk[..., :1], each[..., 0], trunk[..., 1:2], each[..., 1]], -1)
+        return torch.cat([battery, each], -2).transpose(-1, -2).flatten(-2)
 
 
 class EntityCritic(nn.Module):
@@ -147,8 +153,67 @@ class EntityCritic(nn.Module):
         return value
 
 
+class Gaussian(nn.Module):
+    """Means and spreads of a Gaussian within bounds; the spread does not depend on the observation.
+
+    Outputs of -1 and 1 are the bounds of an action; what is drawn beyond them is clipped by the environment. On
+    ``observation: entity`` all sockets share a spread, whatever their number.
+
+    Args:
+        spaces: what the policy reads and writes.
+        spread: initial deviation, as a share of half an action's range.
+    """
+
+    group: Tensor
+    middle: Tensor
+    half_range: Tensor
+
+    def __init__(self, spaces: Spaces, spread: float) -> None:
+        super().__init__()
+        actions = torch.arange(spaces.actions)
+        group = actions.clamp(max=1) if "sockets" in spaces.shapes else actions
+        self.register_buffer("group", group, persistent=False)
+        self.register_buffer("middle", (spaces.high + spaces.low) / 2.0, persistent=False)
+        self.register_buffer("half_range", (spaces.high - spaces.low) / 2.0, persistent=False)
+        self.log_spread = nn.Parameter(torch.full((int(group.max()) + 1,), math.log(spread)))
+
+    def forward(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Map outputs [B, 1 + N] to means and deviations, both [B, 1 + N]."""
+        loc = self.middle + self.half_range * outputs
+        return loc, (self.half_range * self.log_spread.exp()[self.group]).expand_as(loc)
+
+
+class EntityValue(nn.Module):
+    """A summary of the sockets, then an MLP."""
+
+    def __init__(self, spaces: Spaces, network: Network) -> None:
+        super().__init__()
+        (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
+        self.summary = Summary(features, network)
+        self.mlp = MLP(site + network.sockets, network, nn.Linear(network.hidden[-1], 1))
+
+    def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
+        """Map [B, F] and [B, N, G] to [B, 1]."""
+        value: Tensor = self.mlp(torch.cat([site, self.summary(sockets)], -1))
+        return value
+
+
+def _body(spaces: Spaces, network: Network, outputs: int) -> TensorDictModule:
+    """Build the part of a policy that all distributions share, with ``outputs`` parameters for each action."""
+    if "sockets" in spaces.shapes:
+        body: nn.Module = EntityActor(spaces, network, outputs)
+        return TensorDictModule(body, in_keys=["site", "sockets"], out_keys=["parameters"])
+    last = small_linear(network.hidden[-1], outputs * spaces.actions)
+    body = MLP(spaces.shapes["observation"][0], network, last)
+    return TensorDictModule(body, in_keys=["observation"], out_keys=["parameters"])
+
+
+def _head(module: nn.Module) -> TensorDictModule:
+    return TensorDictModule(module, in_keys=["parameters"], out_keys=["loc", "scale"])
+
+
 def make_actor(spaces: Spaces, network: Network) -> ProbabilisticActor:
-    """Build a policy: observation to a Gaussian squashed by tanh into the action's bounds.
+    """Build a policy: observation to a Gaussian squashed by tanh into the action's bounds, for SAC.
 
     The last layers start small, so that the first policy acts in the middle of each range (the battery rests) with a
     wide spread, whatever it observes.
@@ -156,32 +221,60 @@ def make_actor(spaces: Spaces, network: Network) -> ProbabilisticActor:
     Returns:
         A TensorDict module that reads the observation and writes ``loc``, ``scale`` and ``action`` [B, 1 + N].
     """
-    if "sockets" in spaces.shapes:
-        body: nn.Module = EntityActor(spaces, network)
-        keys = ["site", "sockets"]
-    else:
-        last = small_linear(network.hidden[-1], 2 * spaces.actions)
-        body, keys = MLP(spaces.shapes["observation"][0], network, last), ["observation"]
     return ProbabilisticActor(
-        TensorDictSequential(
-            TensorDictModule(body, in_keys=keys, out_keys=["parameters"]),
-            TensorDictModule(NormalParamExtractor(), in_keys=["parameters"], out_keys=["loc", "scale"]),
-        ),
+        TensorDictSequential(_body(spaces, network, 2), _head(NormalParamExtractor())),
         in_keys=["loc", "scale"],
         distribution_class=TanhNormal,
         distribution_kwargs={"low": spaces.low, "high": spaces.high},
     )
 
 
+def make_gaussian_actor(spaces: Spaces, network: Network, spread: float) -> ProbabilisticActor:
+    """Build a policy: observation to a ``Gaussian``, for PPO and A2C.
+
+    Args:
+        spaces: what it reads and writes.
+        network: its layers; the last one starts small, as that of ``make_actor``.
+        spread: initial deviation, as a share of half an action's range.
+
+    Returns:
+        A TensorDict module that reads the observation and writes ``loc``, ``scale``, ``action`` [B, 1 + N] and
+        ``action_log_prob`` [B].
+    """
+    return ProbabilisticActor(
+        TensorDictSequential(_body(spaces, network, 1), _head(Gaussian(spaces, spread))),
+        in_keys=["loc", "scale"],
+        distribution_class=IndependentNormal,
+        return_log_prob=True,
+    )
+
+
 def deterministic_action(actor: ProbabilisticActor, observation: TensorDict) -> Tensor:
-    """Return the action [B, 1 + N] of the Gaussian's mean.
+    """Return the action [B, 1 + N] of the Gaussian's mean; without tanh it may lie outside the bounds.
 
     ``TanhNormal.deterministic_sample`` is the same; making a distribution takes longer than all the rest of a step.
     """
-    network, head = actor.module
+    *network, head = actor.module
+    for module in network:
+        observation = module(observation)
+    if head.distribution_class is not TanhNormal:
+        mean: Tensor = observation["loc"]
+        return mean
     low, high = head.distribution_kwargs["low"], head.distribution_kwargs["high"]
-    share: Tensor = (torch.tanh(network(observation)["loc"]) + 1.0) / 2.0
+    share: Tensor = (torch.tanh(observation["loc"]) + 1.0) / 2.0
     return torch.lerp(low, high, share)
+
+
+def make_value(spaces: Spaces, network: Network) -> ValueOperator:
+    """Build V(s).
+
+    Returns:
+        A TensorDict module that reads the observation and writes ``state_value`` [B, 1].
+    """
+    if "sockets" in spaces.shapes:
+        return ValueOperator(EntityValue(spaces, network), in_keys=["site", "sockets"])
+    value = MLP(spaces.shapes["observation"][0], network, nn.Linear(network.hidden[-1], 1))
+    return ValueOperator(value, in_keys=["observation"])
 
 
 def make_critic(spaces: Spaces, network: Network) -> ValueOperator:

@@ -16,10 +16,12 @@ from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained, read_weights
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.policy import AgentController
+from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
 from litgrid.cli.messages import one_line
 from litgrid.cli.options import check_json, write_json
@@ -34,7 +36,7 @@ from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.scenario_set import Split
 from litgrid.sim.simulator import Simulator
 
-ALGORITHMS = (SAC,)  # imported, so that `class_path: SAC` finds it
+ALGORITHMS = (SAC, PPO, A2C)  # imported, so that `class_path: PPO` finds them
 RULES = ("uncontrolled", "self_consumption")
 TRAINER = {
     "devices": 1,

@@ -1,0 +1,170 @@
+"""What PPO and A2C share: a stochastic actor, a critic V(s), generalised advantages, passes over the new frames."""
+
+# ruff: noqa: B008 (the defaults are frozen dataclasses)
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from tensordict import TensorDictBase
+from torch import Tensor
+from torchrl.modules import ProbabilisticActor
+from torchrl.objectives import LossModule
+from torchrl.objectives.value import GAE
+
+from litgrid.algorithms.base import Algorithm, Budget, Collection
+from litgrid.algorithms.networks import Network, Spaces, make_gaussian_actor, make_value
+from litgrid.errors import InputError
+from litgrid.sim.env import EnvConfig
+
+GROUPS = ("actor", "critic")
+ENTROPY = 0.5 * math.log(2.0 * math.pi * math.e)  # of a Gaussian with deviation 1, in nats
+
+
+@dataclass(frozen=True)
+class Advantage:
+    """How good an action was: generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438).
+
+    Args:
+        discount: gamma, of a step.
+        decay: lambda; 1 sums all rewards up to the end of the batch and adds the value there (n-step returns), 0 looks
+            one step ahead.
+        normalize: shift and scale the advantages of an update to mean 0 and deviation 1.
+    """
+
+    discount: float = 0.99
+    decay: float = 0.95
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        for key in ("discount", "decay"):
+            if not 0.0 <= getattr(self, key) <= 1.0:
+                raise InputError(f"advantage.{key}: found {getattr(self, key)}, expected a number from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the parts of the loss beside the policy's own.
+
+    Args:
+        critic: of the squared error of V(s).
+        entropy: of the policy's entropy, which is rewarded.
+    """
+
+    critic: float = 0.5
+    entropy: float = 0.0
+
+
+class OnPolicy(Algorithm):
+    """Learns from the newest frames alone.
+
+    A batch holds ``frames_per_batch / envs`` consecutive steps of every environment. Windows that end within it are
+    truncated, not terminated: their value goes on (it is that of the window's last observation).
+
+    Args:
+        actor_network: the policy's network.
+        critic_network: the network of V(s).
+        advantage: how it is estimated.
+        weights: of the parts of the loss.
+        learning_rate: of both networks.
+        initial_spread: of the actions at the start, as a share of half their range.
+        others: as for ``Algorithm``.
+    """
+
+    METRICS: ClassVar[dict[str, str]] = Algorithm.METRICS | {
+        "loss/policy": "the algorithm's loss of the policy",
+        "loss/critic": "mean squared error of V(s) against the returns",
+        "policy/entropy": "of the Gaussian, in nats",
+        "policy/spread": "mean deviation of the actions, as a share of half their range",
+        "policy/explained_variance": "share of the returns' variance that V(s) explains, at most 1",
+    }
+    loss: LossModule
+    half_range: Tensor
+
+    def __init__(
+        self,
+        *,
+        env: EnvConfig = EnvConfig(),
+        collection: Collection = Collection(),
+        budget: Budget = Budget(),
+        actor_network: Network = Network(activation="tanh"),
+        critic_network: Network = Network(activation="tanh"),
+        advantage: Advantage = Advantage(),
+        weights: Weights = Weights(),
+        learning_rate: float = 3e-4,
+        initial_spread: float = 1.0,
+        clip_norm: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed)
+        self.actor_network = actor_network
+        self.critic_network = critic_network
+        self.advantage = advantage
+        self.weights = weights
+        self.learning_rate = learning_rate
+        self.initial_spread = initial_spread
+
+    @abstractmethod
+    def make_loss(self) -> LossModule:
+        """Return the loss of ``actor`` and ``critic``."""
+
+    def make_actor(self, spaces: Spaces) -> ProbabilisticActor:
+        """Return an untrained policy."""
+        return make_gaussian_actor(spaces, self.actor_network, self.initial_spread)
+
+    def build(self, spaces: Spaces) -> None:
+        """Make actor, critic and loss."""
+        self.actor = self.make_actor(spaces)
+        self.critic = make_value(spaces, self.critic_network)
+        self.loss = self.make_loss()
+        self.register_buffer("half_range", (spaces.high - spaces.low) / 2.0, persistent=False)
+        self._estimate = GAE(
+            gamma=self.advantage.discount,
+            lmbda=self.advantage.decay,
+            value_network=self.critic,
+            deactivate_vmap=True,
+        )
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return actor and critic."""
+        return [
+            {"name": name, "params": list(getattr(self, name).parameters()), "lr": self.learning_rate}
+            for name in GROUPS
+        ]
+
+    @torch.no_grad()
+    def with_advantages(self, batch: TensorDictBase) -> TensorDictBase:
+        """Add ``advantage`` and ``value_target`` to a batch [envs, steps], and return its frames."""
+        return self._estimate(batch).reshape(-1)
+
+    def minibatches(self, frames: TensorDictBase, size: int) -> Iterator[TensorDictBase]:
+        """Go through all frames once, in random order; the last minibatch may be smaller."""
+        for chosen in torch.split(torch.randperm(len(frames), device=frames.device), size):
+            yield frames[chosen]
+
+    def metrics(self, frames: TensorDictBase, losses: TensorDictBase) -> dict[str, Tensor]:
+        """Return what both algorithms log."""
+        error = frames["value_target"] - frames["state_value"]
+        spread = frames["scale"][:1]
+        return {
+            "loss/policy": losses["loss_objective"].detach(),
+            "loss/critic": losses["loss_critic"].detach(),
+            "policy/entropy": (spread.log() + ENTROPY).sum(),
+            "policy/spread": (spread / self.half_range).mean(),
+            "policy/explained_variance": 1.0 - error.var() / frames["value_target"].var(),
+        }
+
+
+def total(losses: TensorDictBase) -> Tensor:
+    """Add up the parts of a TorchRL loss."""
+    parts = [value for key, value in losses.items() if key.startswith("loss_")]
+    return torch.stack(parts).sum()
+
+
+def standardized(values: Tensor) -> Tensor:
+    """Shift and scale values to mean 0 and deviation 1."""
+    return (values - values.mean()) / values.std().clamp(min=1e-8)
