@@ -9,7 +9,15 @@ from torch import Tensor
 from torchrl.envs.utils import ExplorationType, set_exploration_type
 
 from litgrid.algorithms.agent import spaces
-from litgrid.algorithms.networks import Network, Spaces, deterministic_action, make_actor, make_critic
+from litgrid.algorithms.networks import (
+    Network,
+    Spaces,
+    deterministic_action,
+    make_actor,
+    make_critic,
+    make_gaussian_actor,
+    make_value,
+)
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
@@ -61,6 +69,23 @@ def test_a_critic_gives_one_value(kind: Spaces) -> None:
     assert make_critic(kind, NETWORK)(values)["state_action_value"].shape == (3, 1)
 
 
+def test_a_gaussian_policy_starts_in_the_middle_with_the_spread_that_is_asked_for(kind: Spaces) -> None:
+    actor, observation = make_gaussian_actor(kind, NETWORK, 0.5), observe(kind)
+    action = deterministic_action(actor, observation.clone())
+    torch.testing.assert_close(action[:, 0], torch.zeros(3), atol=0.05, rtol=0)
+    torch.testing.assert_close(action[:, 1:], torch.full((3, kind.actions - 1), 0.5), atol=0.05, rtol=0)
+    distribution = actor.get_dist(observation)
+    torch.testing.assert_close(distribution.base_dist.scale[0], torch.tensor([0.5] + [0.25] * (kind.actions - 1)))
+    torch.testing.assert_close(distribution.deterministic_sample, action)
+    with set_exploration_type(ExplorationType.RANDOM):
+        sample = actor(observation)
+    torch.testing.assert_close(sample["action_log_prob"], distribution.log_prob(sample["action"]))
+
+
+def test_a_value_network_gives_one_value(kind: Spaces) -> None:
+    assert make_value(kind, NETWORK)(observe(kind))["state_value"].shape == (3, 1)
+
+
 @pytest.fixture
 def entities(small_site: Site) -> Spaces:
     """Site and sockets apart."""
@@ -83,6 +108,16 @@ def test_the_order_of_sockets_does_not_matter(entities: Spaces) -> None:
     torch.testing.assert_close(critic(permuted(values, order))["state_action_value"], value)
     expected = permuted(values.set("action", deterministic_action(actor, values)), order)["action"]
     torch.testing.assert_close(deterministic_action(actor, permuted(values, order)), expected)
+
+
+def test_the_order_of_sockets_does_not_matter_to_a_gaussian_policy_and_its_value(entities: Spaces) -> None:
+    actor, value = make_gaussian_actor(entities, NETWORK, 1.0), make_value(entities, NETWORK)
+    values = observe(entities)
+    values.set("action", deterministic_action(actor, values.clone()))
+    order = torch.randperm(entities.actions - 1)
+    moved = permuted(values, order)
+    torch.testing.assert_close(deterministic_action(actor, moved.clone()), moved["action"])
+    torch.testing.assert_close(value(moved)["state_value"], value(values)["state_value"])
 
 
 def test_actions_of_free_sockets_have_no_value(entities: Spaces) -> None:
