@@ -156,8 +156,9 @@ class EntityCritic(nn.Module):
 class Gaussian(nn.Module):
     """Means and spreads of a Gaussian within bounds; the spread does not depend on the observation.
 
-    Outputs of -1 and 1 are the bounds of an action; what is drawn beyond them is clipped by the environment. On
-    ``observation: entity`` all sockets share a spread, whatever their number.
+    Means are squashed into the bounds by tanh: beyond them, no draw would change anything, and nothing would lead the
+    policy back. What is drawn beyond the bounds is clipped by the environment. On ``observation: entity`` all sockets
+    share a spread, whatever their number.
 
     Args:
         spaces: what the policy reads and writes.
@@ -179,7 +180,7 @@ class Gaussian(nn.Module):
 
     def forward(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Map outputs [B, 1 + N] to means and deviations, both [B, 1 + N]."""
-        loc = self.middle + self.half_range * outputs
+        loc = self.middle + self.half_range * torch.tanh(outputs)
         return loc, (self.half_range * self.log_spread.exp()[self.group]).expand_as(loc)
 
 
@@ -250,7 +251,7 @@ def make_gaussian_actor(spaces: Spaces, network: Network, spread: float) -> Prob
 
 
 def deterministic_action(actor: ProbabilisticActor, observation: TensorDict) -> Tensor:
-    """Return the action [B, 1 + N] of the Gaussian's mean; without tanh it may lie outside the bounds.
+    """Return the action [B, 1 + N] of the Gaussian's mean.
 
     ``TanhNormal.deterministic_sample`` is the same; making a distribution takes longer than all the rest of a step.
     """
