@@ -8,7 +8,7 @@ from typing import Any
 
 import wandb
 from jsonargparse import Namespace
-from jsonargparse.typing import Path_fr
+from jsonargparse import Path as ConfigPath
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
@@ -43,8 +43,8 @@ def with_absolute_paths(config: Namespace) -> Namespace:
     """Return a configuration that means the same in whatever folder it is read."""
     absolute = config.clone()
     for key, value in config.items():
-        if isinstance(value, Path_fr):
-            absolute[key] = Path_fr(value.absolute)
+        if isinstance(value, ConfigPath):
+            absolute[key] = type(value)(value.absolute)
     return absolute
 
 
