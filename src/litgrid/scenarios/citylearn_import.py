@@ -25,6 +25,7 @@ from litgrid.scenarios.citylearn_folder import (
     window,
 )
 from litgrid.scenarios.citylearn_limits import charging_limits, phase, service
+from litgrid.scenarios.citylearn_observed import calendar
 from litgrid.scenarios.citylearn_oddities import oddities
 from litgrid.scenarios.citylearn_scope import BUILDING, active, check_demand, check_scope, idle_actions
 from litgrid.scenarios.citylearn_storage import BATTERY, NAMES, Attributes, device_seed, resolve, vehicle_initial_soc
@@ -94,6 +95,7 @@ class _Reader:
             vehicles=tuple(vehicles),
             series=TensorDict(series, batch_size=(rows, len(buildings))),
             connections=connections(self._tables(), chargers, vehicles, rows, self.where),
+            calendar=calendar(read_table(self.files / next(iter(self.included.values()))["energy_simulation"], schema)),
         )
         return district, [*self.odd, *oddities(district, schema, self.where)]
 

@@ -165,6 +165,8 @@ class District:
             an episode begins with this row (the initial SOC if it is -1); and what CityLearn shows: ``state``
             (int8), ``required_soc``, ``departure_time``, ``arrival_time``, ``arrival_soc`` (float64; -0.1 for no
             SOC, -1 for no time).
+        calendar: [T], int64, of the first building: ``month`` (1 to 12), ``hour`` (0 to 23 or 1 to 24, as in the
+            file), ``minute`` (0 where the file has none), ``day_type`` (1 Monday to 7 Sunday, 8 for special days).
     """
 
     name: str
@@ -175,6 +177,7 @@ class District:
     vehicles: tuple[Vehicle, ...]
     series: TensorDict
     connections: TensorDict
+    calendar: TensorDict
 
     @property
     def rows(self) -> int:

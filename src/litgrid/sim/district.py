@@ -143,6 +143,11 @@ class DistrictSimulator:
             vehicle_lost=torch.zeros_like(vehicles),
         )
 
+    def given(self, step: Tensor) -> Row:
+        """What no action changes, at rows [B]."""
+        at = step.clamp(max=self.steps)
+        return Row(*self._series[at].unbind(1))
+
     def step(self, state: DistrictState, action: Tensor) -> tuple[DistrictState, DistrictFlows]:
         """Move B districts by one step.
 
@@ -155,7 +160,7 @@ class DistrictSimulator:
             The state at the start of the next step, and what happened.
         """
         at = state.step.clamp(max=self.steps)
-        row = Row(*self._series[at].unbind(1))
+        row = self.given(state.step)
         bess_kw, charger_kw, violation_kw = self._granted(action, row)
         bess = self._move_batteries(state, bess_kw * self.hours, row)
         bess_kwh = per_building(bess.kwh, self._bess_members)
