@@ -19,6 +19,7 @@ from litgrid.algorithms.sources import Source
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig, make_env
 from litgrid.sim.worlds import Scenarios
+from litgrid.site.site import Objective
 
 CONFIG = "config.yaml"
 UNTRAINED = "untrained.ckpt"  # beside a run's other checkpoints: its agent before the first update
@@ -57,7 +58,8 @@ def load_untrained(checkpoint: Path, source: Source | None = None) -> AgentContr
 def source_of(checkpoint: Path) -> Source:
     """Return the source of the scenarios that a checkpoint's agent was trained on."""
     read_weights(checkpoint)
-    data = _parse(checkpoint, "data", ScenarioData)
+    path, config = _read_config(checkpoint)
+    data = _instantiate(path, "data", ScenarioData, config["data"])
     assert isinstance(data, ScenarioData)
     return data.source
 
@@ -92,11 +94,21 @@ def _read_config(checkpoint: Path) -> tuple[Path, dict[str, Any]]:
     return path, yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def objective_of(checkpoint: Path) -> Objective:
+    """Return the objective that a checkpoint's agent was trained for; the data need not be there any more."""
+    path, config = _read_config(checkpoint)
+    data = config["data"]
+    found = _instantiate(path, "objective", Objective, (data.get("citylearn") or data["site"]).get("objective"))
+    assert isinstance(found, Objective)
+    return found.with_preset()
+
+
 def _algorithm(checkpoint: Path) -> Algorithm:
     """Return the untrained algorithm of a checkpoint's run."""
-    algorithm = _parse(checkpoint, "model", Algorithm)
+    path, config = _read_config(checkpoint)
+    algorithm = _instantiate(path, "model", Algorithm, config["model"])
     assert isinstance(algorithm, Algorithm)
-    algorithm.seed = _read_config(checkpoint)[1]["seed_everything"]
+    algorithm.seed = config["seed_everything"]
     return algorithm
 
 
@@ -106,16 +118,19 @@ def _trained_on(checkpoint: Path) -> str:
     return Path(data["citylearn"]["path"]).name if data.get("citylearn") else str(data["site"]["name"])
 
 
-def _parse(checkpoint: Path, key: str, kind: type) -> object:
-    """Instantiate a part of the configuration of a checkpoint's run."""
-    path, config = _read_config(checkpoint)
+def _instantiate(path: Path, key: str, kind: type, values: object) -> object:
+    """Make an object of a part of a run's configuration.
+
+    Raises:
+        InputError: the part is wrong, or names a file that is missing.
+    """
     parser = ArgumentParser(exit_on_error=False)
     if kind is Algorithm:
         parser.add_subclass_arguments(kind, key)
     else:
         parser.add_class_arguments(kind, key)
     try:
-        return parser.instantiate(parser.parse_object({key: config[key]}))[key]
+        return parser.instantiate(parser.parse_object({key: values or {}}))[key]
     except InputError:
         raise
     except Exception as error:

@@ -95,7 +95,8 @@ class Algorithm(LightningModule, ABC):
         "updates": "optimiser steps so far",
         "train/return": "mean sum of rewards of the windows that ended since the last row, with exploration",
         "train/reward": "mean reward of a frame since the last row, with exploration",
-        "val/objective": "objective of a validation year (months side by side) or of a district's validation days, deterministic, in currency",
+        "val/objective": "objective of a validation year (months side by side), or of all validation days of a "
+        "CityLearn data set, deterministic, in currency",
         "val/return": "the same as a return: minus the reward's scale times the objective",
         "val/ev_service": "energy delivered to vehicles over what could have been delivered, 0..1",
         "time/frames_per_second": "frames over wall-clock time since the last row",
@@ -124,6 +125,10 @@ class Algorithm(LightningModule, ABC):
         self.clip_norm = clip_norm
         self.seed = seed
         key = "collection.frames_per_batch"
+        if env.observation == "citylearn":
+            raise InputError(
+                "env.observation: found citylearn, expected flat or entity: agents learn from scaled features"
+            )
         per_batch, per_epoch = self.collection.frames_per_batch, self.budget.frames_per_epoch
         _require_multiple("budget.frames_per_epoch", per_epoch, key, per_batch)
         self.frames = 0

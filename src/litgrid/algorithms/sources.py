@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from jsonargparse.typing import path_type
+from jsonargparse.typing import Path_fr, path_type
 
 from litgrid.errors import InputError
 from litgrid.scenarios import store
@@ -20,7 +20,7 @@ from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Objective, Site
 
 if TYPE_CHECKING:
-    from jsonargparse.typing import Path_fr as Folder
+    Folder: TypeAlias = Path_fr  # for mypy, which knows only types that are written down
 else:
     Folder = path_type("dr", docstring="path to a folder that exists and is readable")
 
@@ -130,7 +130,7 @@ class CityLearnRows:
     @classmethod
     def of(cls, data: CityLearnData) -> CityLearnRows:
         """Those of a configured data set."""
-        return cls(Path(data.path.absolute).resolve(), data.objective, data.drop_washing_machines)
+        return cls(Path(data.path.absolute).resolve(), data.objective.with_preset(), data.drop_washing_machines)
 
     @property
     def name(self) -> str:
@@ -148,8 +148,8 @@ class CityLearnRows:
         """Buildings, batteries, chargers, objective."""
         count = figures(self._read[0])
         return (
-            f"{self.name}: {count['buildings']} buildings, {count['batteries']} batteries of {count['battery_kwh']:,.0f} "
-            f"kWh, {count['chargers']} chargers; objective {self.objective.preset}"
+            f"{self.name}: {count['buildings']} buildings, {count['batteries']} batteries "
+            f"({count['battery_kwh']:,.0f} kWh), {count['chargers']} chargers; objective {self.objective.preset}"
         )
 
     @property

@@ -41,8 +41,8 @@ def validate(world: World, controller: Controller) -> Validation:
         controller: decides every step.
     """
     if isinstance(world, DistrictWorld):
-        return _measure(world, *blocks(world), controller, lambda flows, costs: costs)
-    months = _measure(world, *_months(world), controller, lambda flows, costs: flows)
+        return _measure(world, *blocks(world), controller, lambda _, costs: costs)
+    months = _measure(world, *_months(world), controller, lambda flows, _: flows)
     return Validation(months.objective / len(world.scenarios), months.ev_service)
 
 

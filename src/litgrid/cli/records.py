@@ -8,7 +8,7 @@ from typing import Any
 
 import wandb
 from jsonargparse import Namespace
-from jsonargparse import Path as ConfigPath
+from jsonargparse.typing import Path_fr
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from litgrid.algorithms.agent import CONFIG, UNTRAINED
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.metrics import MetricsFile
+from litgrid.algorithms.sources import Folder
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -43,7 +44,7 @@ def with_absolute_paths(config: Namespace) -> Namespace:
     """Return a configuration that means the same in whatever folder it is read."""
     absolute = config.clone()
     for key, value in config.items():
-        if isinstance(value, ConfigPath):
+        if isinstance(value, Path_fr | Folder):
             absolute[key] = type(value)(value.absolute)
     return absolute
 

@@ -61,7 +61,12 @@ class TrainCLI(LightningCLI):
         """Add what belongs to neither trainer nor model nor data."""
         add = parser.add_argument
         add("--seed_everything", type=NonNegativeInt, default=0, help="seed of everything that is drawn in training")
-        add("--experiment", type=str, default="", help="name of the experiment; that of the site or the data set by default")
+        add(
+            "--experiment",
+            type=str,
+            default="",
+            help="name of the experiment; that of the site or the data set by default",
+        )
         add("--runs", type=Path, default=Path("runs"), help="folder of all experiments")
         add("--json", type=str | None, default=None, help="file for the figures, - for standard output")
 

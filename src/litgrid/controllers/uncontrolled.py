@@ -4,11 +4,9 @@ import torch
 from torch import Tensor
 
 from litgrid.controllers.idle import rest
+from litgrid.sim.district_actions import above_minimum
 from litgrid.sim.district_view import DistrictView
 from litgrid.sim.worlds import AnyView
-
-NUDGE = 1e-5
-"""Relative, so that a charger's minimum power is reached also where it is rounded."""
 
 
 def charge_at_once(view: AnyView) -> Tensor:
@@ -16,13 +14,12 @@ def charge_at_once(view: AnyView) -> Tensor:
 
     A plain charger would go on to SOC 1. Controllers are compared at equal service, and energy beyond what is
     required earns nothing, so that all of them stop where the driver's need ends; otherwise smart charging would
-    seem to save energy that it merely did not deliver.
+    seem to save energy that it merely did not deliver. In a district, full power gives at least ``ev_gain``: a
+    vehicle with curves, or a charger with a minimum power, may give a little more in the last step.
     """
     needed = view.soc_required - view.ev_soc
     if isinstance(view, DistrictView):
-        share = (needed / view.ev_gain).clamp(0.0, 1.0)
-        least = (view.charger_minimum * (1.0 + NUDGE)).clamp(max=1.0)
-        return torch.where(share > 0.0, torch.maximum(share, least), share)
+        return above_minimum(view, (needed / view.ev_gain).clamp(0.0, 1.0))
     full = view.socket_rate * view.socket_efficiency  # stored in a step at full power, share of the capacity
     return (needed / full).clamp(0.0, 1.0)
 

@@ -65,12 +65,17 @@ def _sums(rollout: DistrictRollout) -> dict[str, Tensor]:
         "ev_unserved_kwh": costs.ev_unserved,
     }
     steps = {name: values.sum(-1) for name, values in by_building.items()} | whole
-    return {name: (values * rollout.inside).sum(0) for name, values in steps.items()} | {"bess_gain_kwh": _gain(rollout)}
+    return {name: (values * rollout.inside).sum(0) for name, values in steps.items()} | {
+        "bess_gain_kwh": _gain(rollout)
+    }
 
 
 def _gain(rollout: DistrictRollout) -> Tensor:
     """Energy [S] that the batteries hold more when a block ends than when it begins."""
-    soc, capacity = rollout.bess_soc, [b.battery.capacity_kwh for b in rollout.scenarios.district.buildings if b.battery]
+    soc, capacity = (
+        rollout.bess_soc,
+        [b.battery.capacity_kwh for b in rollout.scenarios.district.buildings if b.battery],
+    )
     last = rollout.length.view(1, -1, 1).expand(1, -1, soc.shape[-1])
     return (soc.gather(0, last)[0] - soc[0]) @ soc.new_tensor(capacity)
 

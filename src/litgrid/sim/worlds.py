@@ -19,9 +19,7 @@ World = Simulator | DistrictWorld
 AnyView = View | DistrictView
 
 
-def make_world(
-    scenarios: Scenarios, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> World:
+def make_world(scenarios: Scenarios, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> World:
     """The simulator of scenarios."""
     if isinstance(scenarios, DistrictScenarios):
         return DistrictWorld(scenarios, device, dtype)
