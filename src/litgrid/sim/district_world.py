@@ -103,10 +103,11 @@ class DistrictWorld:
         """
         after, flows = self.simulator.step(state.district, action)
         reachable, served = self._serve(state, flows)
-        begins = self._tables.stays.begins[after.step.clamp(max=self.steps)]
+        row = after.step.clamp(max=self.steps)
+        begins, anew = self._tables.stays.begins[row], self._tables.stays.set[row]
         following = WorldState(
             *after,
-            reachable_soc=torch.where(begins, after.vehicle_soc, storage.stand_by(reachable, self.simulator.vehicles)),
+            reachable_soc=torch.where(anew, after.vehicle_soc, storage.stand_by(reachable, self.simulator.vehicles)),
             arrival_soc=torch.where(begins, after.vehicle_soc, state.arrival_soc),
             before_soc=flows.vehicle_soc,
         )
