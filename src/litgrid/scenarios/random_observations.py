@@ -1,4 +1,4 @@
-"""Random observations of a random CityLearn data set: which are active, shared or hidden, and columns that only they use."""
+"""Random observations of a random CityLearn data set: active or not, shared or not, and columns only for them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ def add_observations(folder: Path, schema: dict[str, Any], draw: np.random.Gener
         schema: to complete.
         draw: random numbers.
     """
-    names = [
-        str(name) for name in draw.permutation([*dict.fromkeys([*SHARED, *OBSERVABLE, *COMPUTED, *CHARGER_NAMES])])
-    ]
+    known = dict.fromkeys((*SHARED, *OBSERVABLE, *COMPUTED, *CHARGER_NAMES))
+    names = [str(name) for name in draw.permutation(list(known))]
     schema["observations"] = {
         name: {
             "active": bool(draw.uniform() < ACTIVE),
@@ -64,5 +63,7 @@ def _add_columns(path: Path, draw: np.random.Generator) -> None:
         "hvac_mode": draw.integers(0, 4, rows),
         "seconds": np.zeros(rows, dtype=np.int64),
     }
-    chosen = {name: values for name, values in columns.items() if draw.integers(2) or name in table}
-    pd.DataFrame({**{name: table[name] for name in table}, **chosen}).to_csv(path, index=False)
+    for name, values in columns.items():
+        if name in table or draw.integers(2):
+            table[name] = values
+    table.to_csv(path, index=False)

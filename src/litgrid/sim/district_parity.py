@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def run_citylearn(env: Any, district: District, actions: Tensor, first: int = 0,
     for action in actions.tolist():
         t, shown = env.time_step, {OBSERVATIONS: seen[0]} if env.central_agent else {}
         given = [[0.0 if column is None else action[column] for column in building] for building in columns]
-        seen = env.step([sum(given, [])] if env.central_agent else given)[0]
+        seen = env.step([list(chain.from_iterable(given))] if env.central_agent else given)[0]
         rows.append(_recorded(env, district, t) | shown)
     return {key: torch.tensor(np.array([row[key] for row in rows], dtype=np.float64)) for key in rows[0]}
 
