@@ -11,6 +11,7 @@ from torch import Tensor
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim import district_observations
+from litgrid.sim.citylearn_observations import CityLearnObserver
 from litgrid.sim.district import DistrictFlows
 from litgrid.sim.district_actions import MAPPINGS
 from litgrid.sim.district_objective import DistrictCosts
@@ -65,8 +66,6 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         self._map = MAPPINGS[config.sockets]
         self._reward = Reward(config.reward, self.world)
         if config.observation == "citylearn":
-            from litgrid.sim.citylearn_observations import CityLearnObserver
-
             self._citylearn = CityLearnObserver(scenarios.district, device, self.world.dtype)
         lowest = self.world.view(self.world.initial(torch.zeros(1, dtype=torch.int64))).charger_lowest
         self._shown = torch.zeros(())
