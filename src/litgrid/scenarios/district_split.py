@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from litgrid.errors import InputError
@@ -61,7 +62,7 @@ def split_district(district: District, split: Part, objective: Objective) -> Dis
         raise InputError(f"{district.name}: found {days} whole days, expected at least {LEAST_DAYS} to split")
     stretches = max(1, round(days / STRETCH_DAYS))
     bounds = [days * number // stretches for number in range(stretches + 1)]
-    parts = [_days(split, first, end) for first, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [_days(split, first, end) for first, end in pairwise(bounds)]
     # the last row that was read is never simulated
     blocks = tuple((first * per_day, min(end * per_day, district.steps)) for first, end in parts)
     return DistrictScenarios(district, objective, split, blocks)

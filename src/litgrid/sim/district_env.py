@@ -11,6 +11,7 @@ from torch import Tensor
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim import district_observations
+from litgrid.sim.citylearn_observations import CityLearnObserver
 from litgrid.sim.district import DistrictFlows
 from litgrid.sim.district_actions import MAPPINGS
 from litgrid.sim.district_objective import DistrictCosts
@@ -65,10 +66,9 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         self._map = MAPPINGS[config.sockets]
         self._reward = Reward(config.reward, self.world)
         if config.observation == "citylearn":
-            from litgrid.sim.citylearn_observations import CityLearnObserver
-
             self._citylearn = CityLearnObserver(scenarios.district, device, self.world.dtype)
         lowest = self.world.view(self.world.initial(torch.zeros(1, dtype=torch.int64))).charger_lowest
+        self._shown = torch.zeros(())
         self._begin(torch.cat([lowest.new_full((len(self.world.simulator.batteries.min_soc),), -1.0), lowest]))
 
     def _see(self, state: WorldState) -> DistrictView:
@@ -95,5 +95,27 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         found = super()._step(tensordict)
-        self._shown = found.get("observation", None)
+        if self.config.observation == "citylearn":
+            self._shown = found["observation"]
         return found
+
+    def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
+        """As ever; environments that go on keep CityLearn's vector, which is of the step before."""
+        found = super()._reset(tensordict)
+        if self.config.observation == "citylearn":
+            chosen = None if tensordict is None else tensordict.get("_reset", None)
+            if chosen is not None:
+                found["observation"] = pick(chosen, found["observation"], self._shown)
+            self._shown = found["observation"]
+        return found
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """As ``SiteEnv.state_dict``; with CityLearn's vector, which is no function of the state."""
+        shown = {"shown": self._shown} if self.config.observation == "citylearn" else {}
+        return super().state_dict() | shown
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Continue exactly where ``state_dict`` was taken."""
+        super().load_state_dict(state_dict)
+        if self.config.observation == "citylearn":
+            self._shown = state_dict["shown"].to(self.device)

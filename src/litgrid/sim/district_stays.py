@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from litgrid.scenarios.district import Curve, District
+from litgrid.scenarios.district import Curve
 from litgrid.sim import storage
 from litgrid.sim.district import DistrictSimulator
 from litgrid.sim.storage import TINY, StorageParameters
@@ -20,7 +20,7 @@ class Stays(NamedTuple):
     left: Tensor
     """[T, N] steps until departure, at least 1 while connected; a stay that the data cut short ends with them."""
     soc_required: Tensor
-    """[T, N] SOC that the driver needs at departure, 0 for none, as the row states it."""
+    """[T, N] SOC that the driver needs at departure, 0 for none, as the stay's last row states it."""
     gain: Tensor
     """[T, N] SOC that a step at full power gives at least, standby loss deducted; 1 where the charger is free."""
     drain: Tensor
@@ -29,6 +29,8 @@ class Stays(NamedTuple):
     """[T, N] of the vehicle's battery."""
     begins: Tensor
     """[T, E] bool: the vehicle's connection begins with the row."""
+    set: Tensor
+    """[T, E] bool: so it does, or CityLearn sets its SOC for another reason: the next charger announces it."""
     due: Tensor
     """[T, E] SOC that the vehicle needs at the end of the row, 0 unless it leaves then."""
 
@@ -39,16 +41,20 @@ def stays(simulator: DistrictSimulator) -> Stays:
     at = simulator.connections.vehicle.long()
     new = district.connections["new"].to(at.device)
     connected, leaves = _leaving(at, new, len(district.vehicles))
-    required = district.connections["required_soc"].to(at.device, dtype).clamp(min=0.0) * connected
+    last = _last(leaves)
+    stated = district.connections["required_soc"].to(at.device, dtype).clamp(min=0.0)
+    required = stated.gather(0, last) * connected
     due = _by_vehicle(at, required * leaves, simulator)
+    begins = _by_vehicle(at, new & connected, simulator)
     gain, drain = _full_power(simulator, at, _by_vehicle(at, required, simulator))
     return Stays(
-        left=_left(leaves).to(dtype) * connected,
+        left=(last - torch.arange(len(at), device=at.device).unsqueeze(-1) + 1).to(dtype) * connected,
         soc_required=required,
         gain=torch.where(connected, gain, 1.0),
         drain=torch.where(connected & (drain > 0.0), drain, 1.0),
         capacity_kwh=pad(simulator.vehicles.capacity_kwh, (0, 1))[at],
-        begins=_by_vehicle(at, new & connected, simulator),
+        begins=begins,
+        set=begins | (simulator.connections.forced >= 0.0),
         due=due,
     )
 
@@ -61,11 +67,10 @@ def _leaving(at: Tensor, new: Tensor, free: int) -> tuple[Tensor, Tensor]:
     return connected, leaves
 
 
-def _left(leaves: Tensor) -> Tensor:
-    """Steps [T, N] to the end of the next row that a vehicle leaves after, or of the data."""
+def _last(leaves: Tensor) -> Tensor:
+    """The next row [T, N] that a vehicle leaves after, or the last row of the data."""
     row = torch.arange(len(leaves), device=leaves.device).unsqueeze(-1)
-    last = torch.where(leaves, row, len(leaves) - 1)
-    return last.flip(0).cummin(0).values.flip(0) - row + 1
+    return torch.where(leaves, row, len(leaves) - 1).flip(0).cummin(0).values.flip(0)
 
 
 def _by_vehicle(at: Tensor, values: Tensor, simulator: DistrictSimulator) -> Tensor:

@@ -89,7 +89,9 @@ class DistrictWorld:
             soc = torch.maximum(bess_soc.to(self.device, self.dtype), self.simulator.batteries.min_soc)
             state = state._replace(bess_soc=soc.clamp(max=1.0))
         before = self.simulator.vehicles.initial_soc.expand_as(state.vehicle_soc)
-        return WorldState(*state, reachable_soc=state.vehicle_soc, arrival_soc=state.vehicle_soc, before_soc=before)
+        fields = (*state, state.vehicle_soc, state.vehicle_soc, before)
+        # each with memory of its own: steps are compiled for one layout, and a tensor that is there twice is traced once
+        return WorldState(*(field.clone(memory_format=torch.contiguous_format) for field in fields))
 
     def step(self, state: WorldState, action: Tensor) -> tuple[WorldState, DistrictFlows, DistrictCosts]:
         """Move B districts by one step.
@@ -103,10 +105,11 @@ class DistrictWorld:
         """
         after, flows = self.simulator.step(state.district, action)
         reachable, served = self._serve(state, flows)
-        begins = self._tables.stays.begins[after.step.clamp(max=self.steps)]
+        row = after.step.clamp(max=self.steps)
+        begins, anew = self._tables.stays.begins[row], self._tables.stays.set[row]
         following = WorldState(
             *after,
-            reachable_soc=torch.where(begins, after.vehicle_soc, storage.stand_by(reachable, self.simulator.vehicles)),
+            reachable_soc=torch.where(anew, after.vehicle_soc, storage.stand_by(reachable, self.simulator.vehicles)),
             arrival_soc=torch.where(begins, after.vehicle_soc, state.arrival_soc),
             before_soc=flows.vehicle_soc,
         )

@@ -32,15 +32,16 @@ from litgrid.sim.view import View
 from litgrid.sim.windows import Windows
 
 S = TypeVar("S", State, WorldState)
+S_co = TypeVar("S_co", covariant=True)
 V = TypeVar("V", View, DistrictView)
 Stepped = tuple[S, V, dict[str, Tensor]]
 """The next state, its view, and all that the agent gets."""
 
 
-class _Windows(Protocol[S]):
+class _Windows(Protocol[S_co]):
     generator: torch.Generator
 
-    def draw(self) -> tuple[S, Tensor]:
+    def draw(self) -> tuple[S_co, Tensor]:
         """States at the start of new windows, and the steps [B] at which they end."""
 
 
@@ -105,6 +106,10 @@ class WindowEnv(EnvBase, Generic[S, V]):
     flows: Any = None
     costs: Any = None
     _windows: _Windows[S]
+    _state: S
+    _view: V
+    _end: Tensor
+    _advance: Callable[[S, V, Tensor, Tensor], Stepped[S, V]]
 
     def __init__(self, envs: int, config: EnvConfig, device: torch.device | str) -> None:
         super().__init__(device=device, batch_size=torch.Size([envs]))
@@ -160,7 +165,8 @@ class WindowEnv(EnvBase, Generic[S, V]):
         return advance
 
     def _make_specs(self, lowest: Tensor) -> None:
-        shape, device = self.batch_size, self.device
+        shape: torch.Size = self.batch_size
+        device: torch.device = self.device
         specs = {
             key: Binary(shape=value.shape, device=device, dtype=value.dtype)
             if value.dtype == torch.bool
@@ -198,7 +204,8 @@ class WindowEnv(EnvBase, Generic[S, V]):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that the environment's future depends on, its random numbers included."""
-        return self._state._asdict() | {"end": self._end, "generator": self._windows.generator.get_state()}
+        state: dict[str, Tensor] = self._state._asdict()
+        return state | {"end": self._end, "generator": self._windows.generator.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Continue exactly where ``state_dict`` was taken."""
