@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol
 
-from jsonargparse.typing import Path_fr, path_type
+from jsonargparse.typing import path_type
 
 from litgrid.errors import InputError
 from litgrid.scenarios import store
@@ -19,10 +19,8 @@ from litgrid.scenarios.scenario_set import SPLITS
 from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Objective, Site
 
-if TYPE_CHECKING:
-    Folder: TypeAlias = Path_fr  # for mypy, which knows only types that are written down
-else:
-    Folder = path_type("dr", docstring="path to a folder that exists and is readable")
+Folder = path_type("dr", docstring="path to a folder that exists and can be read")
+"""In a configuration, relative to its file."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class CityLearnData:
         drop_washing_machines: leave washing machines and deferrable appliances out, instead of refusing the data set.
     """
 
-    path: Folder
+    path: Folder  # type: ignore[valid-type]
     objective: Objective = Objective()  # noqa: RUF009 (frozen)
     drop_washing_machines: bool = False
 
@@ -130,7 +128,8 @@ class CityLearnRows:
     @classmethod
     def of(cls, data: CityLearnData) -> CityLearnRows:
         """Those of a configured data set."""
-        return cls(Path(data.path.absolute).resolve(), data.objective.with_preset(), data.drop_washing_machines)
+        folder = Path(data.path.absolute)  # type: ignore[attr-defined]
+        return cls(folder.resolve(), data.objective.with_preset(), data.drop_washing_machines)
 
     @property
     def name(self) -> str:
