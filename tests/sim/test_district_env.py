@@ -254,7 +254,7 @@ def test_forecasts_by_hand_and_nothing_of_the_future(district: District) -> None
 def test_compiled_steps_are_the_eager_ones() -> None:
     """To rounding; without dead-bands, at whose edges rounding decides."""
     district = read(Features(steps=24 * 8, chargers=2, v2g=True, losses=True))
-    config: dict[str, Any] = {"split": "all", "window_hours": 20, "observation": "citylearn", "reward": "vehicles"}
+    config: dict[str, Any] = {"split": "all", "window_hours": 20, "reward": "vehicles"}
     envs = [env_of(district, compile=fused, **config) for fused in (False, True)]
     eager, compiled = (run(env, env.reset(), actions(env, 30))[1] for env in envs)
     for key in (("next", "reward"), ("next", "observation"), "observation"):
