@@ -47,16 +47,15 @@ def split_district(district: District, split: Part, objective: Objective) -> Dis
         objective: of its controllers; its preset is filled in.
 
     Raises:
-        InputError: the data have under 7 days, or days are no whole number of steps.
+        InputError: the data have under 7 days, or days are no whole number of steps, or one.
     """
     objective = objective.with_preset()
     if split == "all":
         return DistrictScenarios(district, objective, split, ((0, district.steps),))
     per_day, rest = divmod(DAY_SECONDS, district.step_seconds)
-    if rest:
-        raise InputError(
-            f"{district.name}: found steps of {district.step_seconds} s, expected a whole number of them in a day"
-        )
+    if rest or per_day < 2:
+        found = f"{district.name}: found steps of {district.step_seconds} s"
+        raise InputError(f"{found}, expected a whole number of them in a day, two at least")
     days = district.rows // per_day
     if days < LEAST_DAYS:
         raise InputError(f"{district.name}: found {days} whole days, expected at least {LEAST_DAYS} to split")

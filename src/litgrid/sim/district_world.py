@@ -90,7 +90,7 @@ class DistrictWorld:
             state = state._replace(bess_soc=soc.clamp(max=1.0))
         before = self.simulator.vehicles.initial_soc.expand_as(state.vehicle_soc)
         fields = (*state, state.vehicle_soc, state.vehicle_soc, before)
-        # each with memory of its own: steps are compiled for one layout, and a tensor that is there twice is traced once
+        # each with memory of its own: a compiled step has one layout, and takes a tensor that is there twice for one
         return WorldState(*(field.clone(memory_format=torch.contiguous_format) for field in fields))
 
     def step(self, state: WorldState, action: Tensor) -> tuple[WorldState, DistrictFlows, DistrictCosts]:
@@ -122,7 +122,9 @@ class DistrictWorld:
     def _serve(self, state: WorldState, flows: DistrictFlows) -> tuple[Tensor, Service]:
         """SOC that full power reaches with this step [B, E], and the account of the vehicles that leave after it."""
         vehicles, at = self.simulator.vehicles, state.step.clamp(max=self.steps)
-        request = pad(self._full_kwh, (0, 1))[self.simulator.connections.charger[at].long()]
-        reachable = storage.charge(state.reachable_soc, state.vehicle_lost, request, vehicles, self.simulator.hours).soc
+        charger = self.simulator.connections.charger[at].long()
+        request = pad(self._full_kwh, (0, 1))[charger]
+        full = storage.charge(state.reachable_soc, state.vehicle_lost, request, vehicles, self.simulator.hours)
+        reachable = torch.where(charger < len(self._full_kwh), full.soc, state.reachable_soc)
         due, capacity = self._tables.stays.due[at], vehicles.capacity_kwh
         return reachable, district_objective.service(flows.vehicle_soc, reachable, state.arrival_soc, due, capacity)
