@@ -1,6 +1,7 @@
 """The arithmetic of PPO's and A2C's advantages and losses on tensors that can be worked out by hand."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from litgrid.algorithms.agent import spaces
 from litgrid.algorithms.networks import Network, Spaces
 from litgrid.algorithms.on_policy import Advantage, OnPolicy, Weights, total
 from litgrid.algorithms.ppo import PPO, Proximity
+from litgrid.algorithms.sources import SiteYears
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -24,10 +26,10 @@ ENVS, STEPS = 3, 4
 @pytest.fixture
 def shapes(small_site: Site) -> Spaces:
     """What an agent reads and writes on the small site."""
-    return spaces(small_site, ENV)
+    return spaces(SiteYears(small_site).sample(), ENV)
 
 
-def make(kind: type[OnPolicy], shapes: Spaces, **arguments: object) -> OnPolicy:
+def make(kind: type[OnPolicy], shapes: Spaces, **arguments: Any) -> Any:
     """An algorithm with its networks, without a trainer."""
     torch.manual_seed(0)
     algorithm = kind(env=ENV, actor_network=NETWORK, critic_network=NETWORK, **arguments)
@@ -145,7 +147,7 @@ def test_what_is_configured_arrives(shapes: Spaces) -> None:
     assert float(ppo.loss.clip_epsilon) == pytest.approx(0.3)
     assert float(ppo.loss.clip_value) == pytest.approx(0.4)
     assert not ppo.loss.normalize_advantage
-    assert (float(ppo._estimate.gamma), float(ppo._estimate.lmbda)) == (pytest.approx(0.9), pytest.approx(0.8))
+    assert [float(ppo._estimate.gamma), float(ppo._estimate.lmbda)] == pytest.approx([0.9, 0.8])
     for kind, optimizer in (("rmsprop", RMSprop), ("adam", Adam)):
         made = make(A2C, shapes, optimizer=kind, learning_rate=1e-3).configure_optimizers()
         assert type(made) is optimizer

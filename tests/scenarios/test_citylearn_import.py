@@ -184,6 +184,11 @@ def same_efficiency(ours: Curve, theirs: Any, charging: bool) -> None:
 
 def compare(district: District, env: Any) -> None:
     """Every number of the two, but for what the rows of the chargers mean."""
+    clock = env.buildings[0].energy_simulation
+    zeros = np.zeros(district.rows)
+    for name, shown in (("month", clock.month), ("hour", clock.hour), ("day_type", clock.day_type)):
+        np.testing.assert_array_equal(district.calendar[name], shown)
+    np.testing.assert_array_equal(district.calendar["minute"], zeros if clock.minutes is None else clock.minutes)
     assert [building.name for building in district.buildings] == [building.name for building in env.buildings]
     for number, (ours, theirs) in enumerate(zip(district.buildings, env.buildings, strict=True)):
         column = {key: value[:, number].numpy() for key, value in district.series.items()}

@@ -39,8 +39,8 @@ class Spaces:
     Attributes:
         shapes: name of each observation, and its shape without the batch: ``observation``, or ``site``, ``sockets``
             and ``mask``.
-        low: [1 + N], lowest action.
-        high: [1 + N], highest action.
+        low: [K + N], lowest action of the K batteries and the N sockets.
+        high: [K + N], highest action.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -56,8 +56,13 @@ class Spaces:
 
     @property
     def actions(self) -> int:
-        """Number of actions 1 + N."""
+        """Number of actions K + N."""
         return len(self.low)
+
+    @property
+    def batteries(self) -> int:
+        """Number of batteries K, where sockets are observed apart."""
+        return self.actions - self.shapes["sockets"][0]
 
 
 def small_linear(inputs: int, outputs: int) -> nn.Linear:
@@ -87,7 +92,7 @@ class FlatCritic(nn.Module):
         self.mlp = MLP(spaces.shapes["observation"][0] + spaces.actions, network, nn.Linear(network.hidden[-1], 1))
 
     def forward(self, observation: Tensor, action: Tensor) -> Tensor:
-        """Map [B, O] and [B, 1 + N] to [B, 1]."""
+        """Map [B, O] and [B, K + N] to [B, 1]."""
         value: Tensor = self.mlp(torch.cat([observation, action], -1))
         return value
 
@@ -101,16 +106,17 @@ class Summary(nn.Module):
         self.activation = ACTIVATIONS[network.activation]()
 
     def forward(self, sockets: Tensor) -> Tensor:
-        """Map [B, N, G] to [B, H]."""
-        summary: Tensor = self.activation(self.layer(sockets)).mean(-2)
+        """Map [B, N, G] to [B, H]; nothing to summarise is 0."""
+        each: Tensor = self.activation(self.layer(sockets))
+        summary: Tensor = each.mean(-2) if each.shape[-2] else each.sum(-2)
         return summary
 
 
 class EntityActor(nn.Module):
     """One network for the site, and one that all sockets share, whatever their number.
 
-    The site's network sees the site's features and a summary of the sockets; its output decides for the battery, and
-    tells each socket what the site wants.
+    The site's network sees the site's features and a summary of the sockets; its output decides for the batteries,
+    and tells each socket what the site wants.
 
     Args:
         spaces: what it reads and writes.
@@ -123,17 +129,20 @@ class EntityActor(nn.Module):
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
         self.outputs = outputs
         self.summary = Summary(features, network)
-        self.site = MLP(site + network.sockets, network, small_linear(network.hidden[-1], outputs + network.sockets))
+        self.batteries = spaces.batteries
+        last = small_linear(network.hidden[-1], outputs * self.batteries + network.sockets)
+        self.site = MLP(site + network.sockets, network, last)
         self.socket = nn.Linear(features, network.sockets)
         self.activation = ACTIVATIONS[network.activation]()
         self.head = small_linear(network.sockets, outputs)
 
     def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
-        """Map the observation to the parameters [B, P (1 + N)] of all actions: all means, then all spreads."""
+        """Map the observation to the parameters [B, P (K + N)] of all actions: all means, then all spreads."""
         trunk = self.site(torch.cat([site, self.summary(sockets)], -1))
-        battery, wish = trunk[..., None, : self.outputs], trunk[..., None, self.outputs :]
-        each = self.head(self.activation(self.socket(sockets) + wish))
-        return torch.cat([battery, each], -2).transpose(-1, -2).flatten(-2)
+        batteries, wish = trunk.tensor_split((self.outputs * self.batteries,), -1)
+        each = self.head(self.activation(self.socket(sockets) + wish.unsqueeze(-2)))
+        parameters = [batteries.unflatten(-1, (self.outputs, self.batteries)), each.transpose(-1, -2)]
+        return torch.cat(parameters, -1).flatten(-2)
 
 
 class EntityCritic(nn.Module):
@@ -142,14 +151,15 @@ class EntityCritic(nn.Module):
     def __init__(self, spaces: Spaces, network: Network) -> None:
         super().__init__()
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
+        self.batteries = spaces.batteries
         self.summary = Summary(features + 1, network)
-        self.mlp = MLP(site + 1 + network.sockets, network, nn.Linear(network.hidden[-1], 1))
+        self.mlp = MLP(site + self.batteries + network.sockets, network, nn.Linear(network.hidden[-1], 1))
 
     def forward(self, site: Tensor, sockets: Tensor, mask: Tensor, action: Tensor) -> Tensor:
-        """Map observation, mask of connected vehicles [B, N] and action [B, 1 + N] to [B, 1]."""
-        effective = action[..., 1:] * mask
-        summary = self.summary(torch.cat([sockets, effective.unsqueeze(-1)], -1))
-        value: Tensor = self.mlp(torch.cat([site, action[..., :1], summary], -1))
+        """Map observation, mask of connected vehicles [B, N] and action [B, K + N] to [B, 1]."""
+        batteries, each = action.tensor_split((self.batteries,), -1)
+        summary = self.summary(torch.cat([sockets, (each * mask).unsqueeze(-1)], -1))
+        value: Tensor = self.mlp(torch.cat([site, batteries, summary], -1))
         return value
 
 
@@ -172,14 +182,14 @@ class Gaussian(nn.Module):
     def __init__(self, spaces: Spaces, spread: float) -> None:
         super().__init__()
         actions = torch.arange(spaces.actions)
-        group = actions.clamp(max=1) if "sockets" in spaces.shapes else actions
+        group = actions.clamp(max=spaces.batteries) if "sockets" in spaces.shapes else actions
         self.register_buffer("group", group, persistent=False)
         self.register_buffer("middle", (spaces.high + spaces.low) / 2.0, persistent=False)
         self.register_buffer("half_range", (spaces.high - spaces.low) / 2.0, persistent=False)
         self.log_spread = nn.Parameter(torch.full((int(group.max()) + 1,), math.log(spread)))
 
     def forward(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Map outputs [B, 1 + N] to means and deviations, both [B, 1 + N]."""
+        """Map outputs [B, K + N] to means and deviations, both [B, K + N]."""
         loc = self.middle + self.half_range * torch.tanh(outputs)
         return loc, (self.half_range * self.log_spread.exp()[self.group]).expand_as(loc)
 
@@ -216,11 +226,11 @@ def _head(module: nn.Module) -> TensorDictModule:
 def make_actor(spaces: Spaces, network: Network) -> ProbabilisticActor:
     """Build a policy: observation to a Gaussian squashed by tanh into the action's bounds, for SAC.
 
-    The last layers start small, so that the first policy acts in the middle of each range (the battery rests) with a
+    The last layers start small, so that the first policy acts in the middle of each range (batteries rest) with a
     wide spread, whatever it observes.
 
     Returns:
-        A TensorDict module that reads the observation and writes ``loc``, ``scale`` and ``action`` [B, 1 + N].
+        A TensorDict module that reads the observation and writes ``loc``, ``scale`` and ``action`` [B, K + N].
     """
     return ProbabilisticActor(
         TensorDictSequential(_body(spaces, network, 2), _head(NormalParamExtractor())),
@@ -239,7 +249,7 @@ def make_gaussian_actor(spaces: Spaces, network: Network, spread: float) -> Prob
         spread: initial deviation, as a share of half an action's range.
 
     Returns:
-        A TensorDict module that reads the observation and writes ``loc``, ``scale``, ``action`` [B, 1 + N] and
+        A TensorDict module that reads the observation and writes ``loc``, ``scale``, ``action`` [B, K + N] and
         ``action_log_prob`` [B].
     """
     return ProbabilisticActor(
@@ -251,7 +261,7 @@ def make_gaussian_actor(spaces: Spaces, network: Network, spread: float) -> Prob
 
 
 def deterministic_action(actor: ProbabilisticActor, observation: TensorDict) -> Tensor:
-    """Return the action [B, 1 + N] of the Gaussian's mean.
+    """Return the action [B, K + N] of the Gaussian's mean.
 
     ``TanhNormal.deterministic_sample`` is the same; making a distribution takes longer than all the rest of a step.
     """

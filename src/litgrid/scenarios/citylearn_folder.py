@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from litgrid.errors import InputError
 
@@ -37,6 +38,7 @@ SERIES_COLUMNS = {
 }
 # what a building's file may have besides; CityLearn fails at a column that it doesn't know, without naming the file
 COUNTS = ("minutes", "seconds", "daylight_savings_status", "hvac_mode", "power_outage")
+_CLOCK = ("month", "day_type", "hour", "minutes")
 _OPTIONAL = (
     *("indoor_dry_bulb_temperature", "average_unmet_cooling_setpoint_difference", "indoor_relative_humidity"),
     *("occupant_count", "indoor_dry_bulb_temperature_cooling_set_point"),
@@ -185,16 +187,31 @@ def read_table(path: Path, schema: Schema) -> pd.DataFrame:
     """The simulated rows of a checked file, numbers read as CityLearn reads them."""
     start, rows = window(schema)
     table = pd.read_csv(path, skiprows=range(1, start + 1), nrows=rows)
-    return pd.concat([table, _terminal(table)], ignore_index=True) if len(table) == rows - 1 else table
+    if len(table) < rows:
+        return pd.concat([table, _terminal(table, schema)], ignore_index=True)
+    return table
 
 
-def _terminal(table: pd.DataFrame) -> pd.DataFrame:
+def _terminal(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """The row that CityLearn adds on request, which is never simulated: the last again, its vehicle gone if due."""
     row = table.iloc[[-1]].copy()
+    if set(_CLOCK) <= set(row):
+        clock = row[list(_CLOCK)].to_numpy(dtype=np.int64)[0]
+        row[list(_CLOCK)] = _next_time(clock, round(schema.get("seconds_per_time_step", 3600) / 60))
     if STATE in row and row[STATE].iloc[0] == 1 and row[STEP_COLUMNS[0]].iloc[0] <= 1:
         row[STATE] = 3
         row[[STEP_COLUMNS[0], SOC_COLUMNS[0], *({CURRENT_SOC} & set(row))]] = np.nan
     return row
+
+
+def _next_time(clock: NDArray[np.int64], step_minutes: int) -> tuple[int, ...]:
+    """The calendar one step later, as CityLearn counts: days from hour 0, and no month but December ends."""
+    month, day_type, hour, minutes = (int(value) for value in clock)
+    hours, minutes = divmod(minutes + step_minutes, 60)
+    days, hour = divmod(hour + hours, 24)
+    if not days:
+        return month, day_type, hour, minutes
+    return 1 if month == 12 else month, day_type % 7 + 1, hour, minutes
 
 
 def _read(path: Path, columns: tuple[str, ...], schema: Schema) -> pd.DataFrame:

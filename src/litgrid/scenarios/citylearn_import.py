@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tensordict import TensorDict
 
 from litgrid.errors import InputError
+from litgrid.scenarios.citylearn_columns import Tables, calendar
 from litgrid.scenarios.citylearn_connections import connections
 from litgrid.scenarios.citylearn_folder import (
     Schema,
@@ -25,6 +26,7 @@ from litgrid.scenarios.citylearn_folder import (
     window,
 )
 from litgrid.scenarios.citylearn_limits import charging_limits, phase, service
+from litgrid.scenarios.citylearn_observed import observed
 from litgrid.scenarios.citylearn_oddities import oddities
 from litgrid.scenarios.citylearn_scope import BUILDING, active, check_demand, check_scope, idle_actions
 from litgrid.scenarios.citylearn_storage import BATTERY, NAMES, Attributes, device_seed, resolve, vehicle_initial_soc
@@ -84,7 +86,9 @@ class _Reader:
         chargers, vehicles = self._chargers(), self._vehicles()
         buildings = [self._building(number, *item, chargers) for number, item in enumerate(self.included.items())]
         columns = [self._series(name, building) for name, building in self.included.items()]
-        series = {key: torch.from_numpy(np.stack([column[key] for column in columns], axis=1)) for key in columns[0]}
+        values = {key: torch.from_numpy(np.stack([column[key] for column in columns], axis=1)) for key in columns[0]}
+        series = TensorDict(values, batch_size=(rows, len(buildings)))
+        settings = list(self.included.values())
         district = District(
             name=self.folder.resolve().name,
             step_seconds=int(self.seconds),
@@ -92,8 +96,10 @@ class _Reader:
             buildings=tuple(buildings),
             chargers=tuple(chargers),
             vehicles=tuple(vehicles),
-            series=TensorDict(series, batch_size=(rows, len(buildings))),
+            series=series,
             connections=connections(self._tables(), chargers, vehicles, rows, self.where),
+            calendar=calendar(read_table(self.files / settings[0]["energy_simulation"], schema)),
+            observed=observed(Tables(schema, self.files), settings, buildings, chargers, series),
         )
         return district, [*self.odd, *oddities(district, schema, self.where)]
 

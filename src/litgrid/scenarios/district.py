@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from tensordict import TensorDict
+from torch import Tensor
 
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
 """x points (rising) and the y of each, linear in between."""
@@ -147,6 +148,24 @@ class Building:
 
 
 @dataclass(frozen=True, eq=False)
+class Observed:
+    """What CityLearn shows a central agent of a data set, F values in its order.
+
+    Attributes:
+        names: [F] CityLearn's; a name that buildings don't share occurs once for each of them.
+        buildings: [F] index of the building that shows the value.
+        columns: [F] its column in ``files``; None for what a step or a connection decides, and for what is not part of
+            an electrical district.
+        files: [T, X] float64, values that no action changes; CityLearn's float32, exactly, NaN for a blank.
+    """
+
+    names: tuple[str, ...]
+    buildings: tuple[int, ...]
+    columns: tuple[int | None, ...]
+    files: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class District:
     """Buildings, their chargers, the vehicles that move between them, and what is given for every row.
 
@@ -165,6 +184,9 @@ class District:
             an episode begins with this row (the initial SOC if it is -1); and what CityLearn shows: ``state``
             (int8), ``required_soc``, ``departure_time``, ``arrival_time``, ``arrival_soc`` (float64; -0.1 for no
             SOC, -1 for no time).
+        calendar: [T], int64, of the first building: ``month`` (1 to 12), ``hour`` (0 to 23 or 1 to 24, as in the
+            file), ``minute`` (0 where the file has none), ``day_type`` (1 Monday to 7 Sunday, 8 for special days).
+        observed: CityLearn's observations.
     """
 
     name: str
@@ -175,6 +197,8 @@ class District:
     vehicles: tuple[Vehicle, ...]
     series: TensorDict
     connections: TensorDict
+    calendar: TensorDict
+    observed: Observed
 
     @property
     def rows(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from litgrid.scenarios.citylearn_folder import SERIES_COLUMNS, SOC_COLUMNS, STATE, STEP_COLUMNS, VEHICLE
-from litgrid.scenarios.export import OBSERVATIONS
+from litgrid.scenarios.random_observations import add_observations
 
 CONNECTED, INCOMING, AWAY = 1, 2, 3
 LONGEST_STAY, LONGEST_GAP = 12, 6
@@ -79,7 +79,7 @@ def write_random(folder: Path, features: Features, seed: int) -> Path:
         "rolling_episode_split": False,
         "random_episode_split": False,
         "seconds_per_time_step": features.step_seconds,
-        "observations": {name: {"active": True, "shared_in_central_agent": False} for name in OBSERVATIONS},
+        "observations": {},
         "actions": {"electrical_storage": {"active": True}, "electric_vehicle_storage": {"active": True}},
         "reward_function": {"type": "citylearn.reward_function.RewardFunction", "attributes": {}},
         "electric_vehicles_def": {
@@ -87,6 +87,7 @@ def write_random(folder: Path, features: Features, seed: int) -> Path:
         },
         "buildings": buildings,
     }
+    add_observations(folder, schema, np.random.default_rng([seed, 1]))  # apart: the rest is drawn as without them
     path = folder / "schema.json"
     path.write_text(json.dumps(schema, indent=1), encoding="utf-8")
     return path

@@ -59,6 +59,8 @@ class DistrictFlows(NamedTuple):
     """[B, N] taken by each charger."""
     commanded_kwh: Tensor
     """[B, N] asked of each charger within its limits, also where no vehicle is connected."""
+    granted_kw: Tensor
+    """[B, K + N] that batteries and chargers may ask for within the limits; dead-bands and outages come after it."""
     bess_soc: Tensor
     """[B, K] at the end of the step, before standing by."""
     vehicle_soc: Tensor
@@ -143,6 +145,11 @@ class DistrictSimulator:
             vehicle_lost=torch.zeros_like(vehicles),
         )
 
+    def given(self, step: Tensor) -> Row:
+        """What no action changes, at rows [B]."""
+        at = step.clamp(max=self.steps)
+        return Row(*self._series[at].unbind(1))
+
     def step(self, state: DistrictState, action: Tensor) -> tuple[DistrictState, DistrictFlows]:
         """Move B districts by one step.
 
@@ -155,8 +162,10 @@ class DistrictSimulator:
             The state at the start of the next step, and what happened.
         """
         at = state.step.clamp(max=self.steps)
-        row = Row(*self._series[at].unbind(1))
-        bess_kw, charger_kw, violation_kw = self._granted(action, row)
+        row = self.given(state.step)
+        granted_kw, violation_kw = self._granted(action, row)
+        count = len(self._bess_active)
+        bess_kw, charger_kw = granted_kw[:, :count], chargers.dead_band(granted_kw[:, count:], self.chargers)
         bess = self._move_batteries(state, bess_kw * self.hours, row)
         bess_kwh = per_building(bess.kwh, self._bess_members)
         load = row.load_kwh
@@ -177,6 +186,7 @@ class DistrictSimulator:
             violation_kwh=violation_kw * self.hours,
             charger_kwh=charger_kwh,
             commanded_kwh=charger_kw * self.hours,
+            granted_kw=granted_kw,
             bess_soc=bess.soc,
             vehicle_soc=fleet.soc,
         )
@@ -189,8 +199,8 @@ class DistrictSimulator:
         )
         return after, flows
 
-    def _granted(self, action: Tensor, row: Row) -> tuple[Tensor, Tensor, Tensor]:
-        """Power that battery and chargers ask for, within the limits of their buildings; and the violation [B, M]."""
+    def _granted(self, action: Tensor, row: Row) -> tuple[Tensor, Tensor]:
+        """Power that batteries and chargers ask for, within the limits of their buildings; and the violation [B, M]."""
         count = len(self._bess_active)
         bess_kw = action[:, :count].clamp(-1.0, 1.0) * self._bess_active * self.batteries.power_kw
         power_kw = torch.cat([bess_kw, chargers.request(action[:, count:], self.chargers)], -1)
@@ -201,7 +211,7 @@ class DistrictSimulator:
             base_kw = (row.load_kwh - row.pv_kwh) * (1.0 - row.outage) / self.hours
             power_kw, over_kw = limits.service(power_kw, base_kw, self.limits)
             violation_kw = violation_kw + over_kw
-        return power_kw[:, :count], chargers.dead_band(power_kw[:, count:], self.chargers), violation_kw
+        return power_kw, violation_kw
 
     def _move_batteries(self, state: DistrictState, request_kwh: Tensor, row: Row) -> storage.Charged:
         if self._outages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from torch import Tensor
 
 from litgrid.scenarios.district import District
 from litgrid.sim.citylearn import NoReward, environment_class, process_settings_kept
+from litgrid.sim.citylearn_observations import CityLearnObserver
 from litgrid.sim.district import DistrictSimulator
 
 Run = dict[str, Tensor]
 """Quantity -> [steps, assets], float64."""
 SOCS = ("bess_soc", "vehicle_soc")
+OBSERVATIONS = "observations"
+"""[steps, F] what is seen before each step."""
 
 
 class _NoDrift:
@@ -34,18 +38,27 @@ def random_actions(district: District, steps: int, seed: int) -> Tensor:
     return torch.from_numpy(np.where(draw.uniform(size=actions.shape) < 0.25, exact, actions))
 
 
-def load_citylearn(schema: Path) -> Any:
-    """A ``CityLearnEnv`` of a data set, without observations and rewards."""
+def load_citylearn(schema: Path, observed: bool = False) -> Any:
+    """A ``CityLearnEnv`` of a data set, without rewards.
+
+    Args:
+        schema: its path.
+        observed: with the observations of a central agent; else with hardly any, which is faster.
+    """
     with process_settings_kept():
         env = environment_class()(
-            str(schema), central_agent=False, offline=True, render_mode="none", active_observations=["hour"]
+            str(schema),
+            central_agent=observed,
+            offline=True,
+            render_mode="none",
+            active_observations=None if observed else ["hour"],
         )
     env.reward_function = NoReward()
     return env
 
 
 def run_citylearn(env: Any, district: District, actions: Tensor, first: int = 0, drift: bool = False) -> Run:
-    """Step CityLearn from a row on.
+    """Step CityLearn from a row on; a run of an environment for a central agent has its observations.
 
     Args:
         env: of ``load_citylearn``.
@@ -55,15 +68,18 @@ def run_citylearn(env: Any, district: District, actions: Tensor, first: int = 0,
         drift: let vehicles drift as they do in CityLearn; else they keep their SOC while they are away.
     """
     env.episode_time_steps = [(first, district.rows - 1)]
-    env.reset()
+    for building in env.buildings:
+        building._charging_constraint_last_penalty_kwh = 0.0  # which it keeps from the episode before
+    seen = env.reset()[0]
     if not drift:
         env._ev_drift_random_state = _NoDrift()
     columns = _columns(env, district)
     rows = []
     for action in actions.tolist():
-        t = env.time_step
-        env.step([[0.0 if column is None else action[column] for column in building] for building in columns])
-        rows.append(_recorded(env, district, t))
+        t, shown = env.time_step, {OBSERVATIONS: seen[0]} if env.central_agent else {}
+        given = [[0.0 if column is None else action[column] for column in building] for building in columns]
+        seen = env.step([list(chain.from_iterable(given))] if env.central_agent else given)[0]
+        rows.append(_recorded(env, district, t) | shown)
     return {key: torch.tensor(np.array([row[key] for row in rows], dtype=np.float64)) for key in rows[0]}
 
 
@@ -104,13 +120,16 @@ def _recorded(env: Any, district: District, t: int) -> dict[str, list[float]]:
     }
 
 
-def run_simulator(simulator: DistrictSimulator, actions: Tensor, first: int = 0) -> Run:
-    """Step our simulator from a row on; arguments as for CityLearn."""
-    state = simulator.initial(torch.tensor([first]))
+def run_simulator(
+    simulator: DistrictSimulator, actions: Tensor, first: int = 0, observer: CityLearnObserver | None = None
+) -> Run:
+    """Step our simulator from a row on; arguments as for CityLearn, and what observes, if anything does."""
+    state, before = simulator.initial(torch.tensor([first])), None
     rows = []
     for action in actions.to(simulator.device, simulator.dtype):
-        state, flows = simulator.step(state, action.unsqueeze(0))
-        found = flows._asdict()
+        seen = None if observer is None else observer.observe(state, before)
+        state, before = simulator.step(state, action.unsqueeze(0))
+        found = before._asdict() | ({} if seen is None else {OBSERVATIONS: seen})
         found["bess_capacity_kwh"] = simulator.batteries.capacity_kwh * (1.0 - state.bess_lost)
         found["vehicle_capacity_kwh"] = simulator.vehicles.capacity_kwh * (1.0 - state.vehicle_lost)
         rows.append({key: value[0].double().cpu() for key, value in found.items()})
@@ -121,10 +140,12 @@ def worst_errors(ours: Run, citylearn: Run, district: District) -> dict[str, flo
     """Largest error of each quantity in any step, as |a - b| / max(1, nominal scale).
 
     The nominal scale of a SOC is 1; of what a battery takes or gives its capacity, since CityLearn keeps its SOC as a
-    float32 share of that; of any other quantity its largest value in the run.
+    float32 share of that; of any other quantity its largest value in the run, of observations that of each of them.
     """
     batteries = [0.0 if b.battery is None else b.battery.capacity_kwh for b in district.buildings]
     nominal = {"bess_kwh": torch.tensor(batteries, dtype=torch.float64)} | {key: torch.ones(1) for key in SOCS}
+    if OBSERVATIONS in citylearn:
+        nominal[OBSERVATIONS] = citylearn[OBSERVATIONS].abs().amax(0)
     errors = {}
     for key, theirs in citylearn.items():
         if theirs.numel():
