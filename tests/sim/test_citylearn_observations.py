@@ -136,6 +136,15 @@ def test_an_episode_that_begins_in_an_outage(name: str, plant: Any) -> None:
     assert error(district, actions[:5], theirs, EXACT, first) > 1e-3
 
 
+def test_vehicles_that_drift() -> None:
+    """An arrival without a gap shows the SOC with which the vehicle drifted; with CityLearn's seed, it is CityLearn's."""
+    district, env, _, actions, _ = case("vehicles")
+    theirs = run_citylearn(env, district, actions, drift=True)
+    seed = env.random_seed + env.episode_tracker.episode
+    assert error(district, actions, theirs, {**EXACT, "drift_seed": seed}) < 1e-6
+    assert error(district, actions, theirs, EXACT) > 0.1
+
+
 def test_the_last_one_is_citylearns_former_and_our_last_row() -> None:
     """CityLearn does not move its buildings on with the last step, and shows them once more."""
     district, env = load(Features(steps=30, buildings=1, chargers=1), 0)
