@@ -137,7 +137,7 @@ def test_an_episode_that_begins_in_an_outage(name: str, plant: Any) -> None:
 
 
 def test_vehicles_that_drift() -> None:
-    """An arrival without a gap shows the SOC with which the vehicle drifted; with CityLearn's seed, it is CityLearn's."""
+    """An arrival without a gap shows the SOC to which the vehicle drifted: with CityLearn's seed, CityLearn's."""
     district, env, _, actions, _ = case("vehicles")
     theirs = run_citylearn(env, district, actions, drift=True)
     seed = env.random_seed + env.episode_tracker.episode
