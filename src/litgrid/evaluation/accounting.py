@@ -85,7 +85,7 @@ def _vehicles(rollout: Rollout) -> dict[str, Tensor]:
 def _battery(rollout: Rollout) -> dict[str, Tensor]:
     """Cycles, and what to add to bill, CO2 and objective for what the battery holds less at the end than at first."""
     site, series = rollout.scenarios.site, rollout.scenarios.series
-    battery, weight = site.battery, weights(site)
+    battery, weight = site.battery, weights(site.objective)
     drawn = rollout.flows.bess_discharge.sum(1) / battery.efficiency_one_way
     owed = (rollout.bess_soc[:, 0] - rollout.bess_soc[:, -1]) * battery.capacity_kwh / battery.efficiency_one_way
     bill = owed * series["price_per_kwh"].to(owed).mean(1)
@@ -106,7 +106,7 @@ def check(rollout: Rollout) -> None:
         ArithmeticError: they don't, beyond rounding.
     """
     flows, costs, site = rollout.flows, rollout.costs, rollout.scenarios.site
-    eta, weight = site.battery.efficiency_one_way, weights(site)
+    eta, weight = site.battery.efficiency_one_way, weights(site.objective)
     sources = (flows.pv + flows.grid_import + flows.bess_discharge).sum(1)
     uses = (flows.load + flows.ev + flows.bess_charge + flows.grid_export).sum(1)
     held = (rollout.bess_soc[:, -1] - rollout.bess_soc[:, 0]) * site.battery.capacity_kwh

@@ -18,25 +18,36 @@ def raw(view: View, action: Tensor) -> Tensor:  # noqa: ARG001 (mappings share t
     return action
 
 
-def least_share(view: View) -> Tensor:
-    """The lowest socket actions [B, N] that leave the required SOC, or all that is reachable of it, within reach.
+def least_laxity(slack: Tensor, gain: Tensor, drain: Tensor, lowest: Tensor) -> Tensor:
+    """The lowest actions [B, N] that keep what is needed within reach.
 
-    Least laxity: with ``left - 1`` further steps at full power, a vehicle's slack is its SOC then less the required
-    one. What is missing has to be charged now; what is to spare may be discharged where the socket can.
+    Args:
+        slack: [B, N] SOC that full power in all steps after this one would leave above the required one. What is
+            missing has to be charged now; what is to spare may be discharged where the socket can.
+        gain: SOC that a step at full power gives.
+        drain: SOC that a step of full discharge takes.
+        lowest: [N] lowest action of each socket.
     """
+    needed = torch.where(slack < 0.0, slack / gain, slack / drain)
+    return torch.clamp(torch.maximum(-needed, lowest), max=1.0)
+
+
+def onto(least: Tensor, action: Tensor, lowest: Tensor) -> Tensor:
+    """Map actions [B, N] from the range [lowest, 1] of each socket onto [least, 1]."""
+    share = (torch.clamp(torch.maximum(action, lowest), max=1.0) - lowest) / (1.0 - lowest)
+    return torch.lerp(least, torch.ones_like(least), share)
+
+
+def least_share(view: View) -> Tensor:
+    """The lowest socket actions [B, N] that leave the required SOC, or all that is reachable of it, within reach."""
     full = view.socket_rate * view.socket_efficiency  # stored in a step at full power, share of the capacity
     slack = view.ev_soc + (view.left - 1.0) * full - view.soc_required
-    missing, spare = slack / full, slack * view.socket_efficiency / view.socket_rate
-    return torch.clamp(torch.maximum(-torch.minimum(missing, spare), view.socket_lowest), max=1.0)
+    return least_laxity(slack, full, view.socket_rate / view.socket_efficiency, view.socket_lowest)
 
 
 def floor(view: View, action: Tensor) -> Tensor:
     """Map each socket's range onto [``least_share``, 1]: whatever the agent does, service is all that is possible."""
-    least = least_share(view)
-    share = (torch.clamp(torch.maximum(action[:, 1:], view.socket_lowest), max=1.0) - view.socket_lowest) / (
-        1.0 - view.socket_lowest
-    )
-    return torch.cat([action[:, :1], torch.lerp(least, torch.ones_like(least), share)], -1)
+    return torch.cat([action[:, :1], onto(least_share(view), action[:, 1:], view.socket_lowest)], -1)
 
 
 MAPPINGS: dict[Mapping, Callable[[View, Tensor], Tensor]] = {"raw": raw, "floor": floor}

@@ -145,6 +145,11 @@ class DistrictSimulator:
             vehicle_lost=torch.zeros_like(vehicles),
         )
 
+    def given(self, step: Tensor) -> Row:
+        """What no action changes, at rows [B]."""
+        at = step.clamp(max=self.steps)
+        return Row(*self._series[at].unbind(1))
+
     def step(self, state: DistrictState, action: Tensor) -> tuple[DistrictState, DistrictFlows]:
         """Move B districts by one step.
 
@@ -157,7 +162,7 @@ class DistrictSimulator:
             The state at the start of the next step, and what happened.
         """
         at = state.step.clamp(max=self.steps)
-        row = Row(*self._series[at].unbind(1))
+        row = self.given(state.step)
         granted_kw, violation_kw = self._granted(action, row)
         count = len(self._bess_active)
         bess_kw, charger_kw = granted_kw[:, :count], chargers.dead_band(granted_kw[:, count:], self.chargers)

@@ -1,10 +1,14 @@
-"""The simulator as a TorchRL environment: B sites side by side, each in its own window of a year."""
+"""The simulator as a TorchRL environment: B sites side by side, each in its own window of a year.
+
+``WindowEnv`` has what every such environment shares, ``SiteEnv`` is that of a site; ``district_env`` has that of an
+imported district.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import torch
 from tensordict import TensorDict, TensorDictBase
@@ -13,9 +17,13 @@ from torchrl.data import Binary, Bounded, Composite, Unbounded
 from torchrl.envs import EnvBase
 
 from litgrid.errors import InputError
+from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.actions import MAPPINGS, Mapping
 from litgrid.sim.compiling import compiled
+from litgrid.sim.district_rewards import Kind
+from litgrid.sim.district_view import DistrictView
+from litgrid.sim.district_world import WorldState
 from litgrid.sim.objective import Costs
 from litgrid.sim.observations import Observer
 from litgrid.sim.physics import Flows, State
@@ -23,8 +31,18 @@ from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.sim.windows import Windows
 
-Stepped = tuple[State, View, dict[str, Tensor]]
+S = TypeVar("S", State, WorldState)
+S_co = TypeVar("S_co", covariant=True)
+V = TypeVar("V", View, DistrictView)
+Stepped = tuple[S, V, dict[str, Tensor]]
 """The next state, its view, and all that the agent gets."""
+
+
+class _Windows(Protocol[S_co]):
+    generator: torch.Generator
+
+    def draw(self) -> tuple[S_co, Tensor]:
+        """States at the start of new windows, and the steps [B] at which they end."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +50,14 @@ class EnvConfig:
     """How an agent meets the site.
 
     Args:
-        window_hours: length of an episode that starts at a random hour; 0 or null for whole years from 1 January.
-        observation: one vector, or site and socket features apart.
+        window_hours: length of an episode that starts at a random hour; 0 or null for whole years from 1 January (of
+            an imported data set: for each block of the split once).
+        observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
         sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
             ``raw`` leaves service to the agent.
-        reward_scale: the reward is minus this times the objective.
+        reward: minus the objective; or (imported data sets alone) a reward of CityLearn's: its ``RewardFunction``,
+            ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
+        reward_scale: factor of the reward.
         backend: the simulator, LitGrid's own or CityLearn.
         compile: fuse a step's operations by compiling them: over twice as fast, after some 20 seconds of
             compiling at the first step; results differ from eager ones by rounding. Steps stay eager, with a
@@ -44,17 +65,26 @@ class EnvConfig:
     """
 
     window_hours: int | None = 48
-    observation: Literal["flat", "entity"] = "flat"
+    observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
+    reward: Kind = "objective"
     reward_scale: float = 0.01
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
 
 
 def make_env(
-    scenarios: ScenarioSet, envs: int, config: EnvConfig, device: torch.device | str = "cpu", seed: int = 0
+    scenarios: ScenarioSet | DistrictScenarios,
+    envs: int,
+    config: EnvConfig,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
 ) -> EnvBase:
-    """The environment of the configured back end; arguments as for ``SiteEnv``."""
+    """The environment of a site or a district, on the configured back end; arguments as for ``SiteEnv``."""
+    if isinstance(scenarios, DistrictScenarios):
+        from litgrid.sim.district_env import DistrictEnv  # noqa: PLC0415 (it is made from this module's parts)
+
+        return DistrictEnv(scenarios, envs, config, device, seed)
     if config.backend == "citylearn":
         from litgrid.sim.citylearn import CityLearnSiteEnv  # noqa: PLC0415 (CityLearn is an optional dependency)
 
@@ -62,91 +92,81 @@ def make_env(
     return SiteEnv(scenarios, envs, config, device, seed)
 
 
-class SiteEnv(EnvBase):
-    """B sites. An episode ends with its window, truncated and never terminated: the site goes on.
+class WindowEnv(EnvBase, Generic[S, V]):
+    """B environments, each in a window of rows. An episode ends with its window, truncated and never terminated.
 
-    Keys: ``observation`` [B, F + G N], or ``site`` [B, F], ``sockets`` [B, N, G] and ``mask`` [B, N]; ``action``
-    [B, 1 + N] with the battery in [-1, 1] and sockets in [0, 1] ([-1, 1] with V2G); ``reward`` [B, 1]; ``done``,
-    ``terminated``, ``truncated`` [B, 1].
+    Subclasses say where windows start, what a step does and what is observed, and call ``_begin`` once they can.
 
     Args:
-        scenarios: years of one site.
-        envs: number of sites side by side, B.
+        envs: number of environments side by side, B.
         config: windows, observation, actions, reward.
         device: where everything is computed.
-        seed: of the windows.
-
-    Attributes:
-        flows: of the last step; None before it, and where steps are compiled.
-        costs: of the last step; None as for the flows.
     """
 
-    flows: Flows | None = None
-    costs: Costs | None = None
-    simulator_class: type[Simulator] = Simulator
-    """What moves batteries and vehicles; a subclass may name another."""
+    flows: Any = None
+    costs: Any = None
+    _windows: _Windows[S]
+    _state: S
+    _view: V
+    _end: Tensor
+    _advance: Callable[[S, V, Tensor, Tensor], Stepped[S, V]]
 
-    def __init__(
-        self,
-        scenarios: ScenarioSet,
-        envs: int,
-        config: EnvConfig,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, envs: int, config: EnvConfig, device: torch.device | str) -> None:
         super().__init__(device=device, batch_size=torch.Size([envs]))
         self.config = config
-        self.simulator = self.simulator_class(scenarios, device)
-        self._windows = Windows(self.simulator, envs, config.window_hours, seed)
-        self._observer = Observer(self.simulator)
-        self._map = MAPPINGS[config.sockets]
+
+    def _begin(self, lowest: Tensor) -> None:
+        """Draw the first windows; ``lowest`` are the lowest actions of an environment [A]."""
         self._start(*self._windows.draw())
-        self._make_specs()
-        self._advance = self._compile() if config.compile else self._eager
+        self._make_specs(lowest)
+        self._advance = self._compile() if self.config.compile else self._eager
 
     @property
-    def state(self) -> State:
-        """Where the sites stand."""
+    def state(self) -> S:
+        """Where the environments stand."""
         return self._state
 
-    def _start(self, state: State, end: Tensor) -> None:
+    def _start(self, state: S, end: Tensor) -> None:
         self._state, self._end = state, end
-        self._view = self.simulator.view(state)
+        self._view = self._see(state)
 
-    def _observe(self, state: State, view: View) -> dict[str, Tensor]:
-        if self.config.observation == "flat":
-            return {"observation": self._observer.flat(state, view)}
-        return dict(self._observer.entity(state, view).items())
+    def _see(self, state: S) -> V:
+        """The view of a state."""
+        raise NotImplementedError
 
-    def _move(self, before: State, view: View, end: Tensor, action: Tensor) -> tuple[Stepped, Flows, Costs]:
-        state, flows, costs = self.simulator.step(before, self._map(view, action), view)
-        after = self.simulator.view(state)
-        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
-        return (state, after, self._observe(state, after) | {"reward": reward} | _done(state, end)), flows, costs
+    def _observe(self, state: S, view: V) -> dict[str, Tensor]:
+        """What agents observe where an episode begins."""
+        raise NotImplementedError
 
-    def _eager(self, before: State, view: View, end: Tensor, action: Tensor) -> Stepped:
+    def _move(self, before: S, view: V, end: Tensor, action: Tensor) -> tuple[Stepped[S, V], Any, Any]:
+        """Step; and the step's flows and costs."""
+        raise NotImplementedError
+
+    def _eager(self, before: S, view: V, end: Tensor, action: Tensor) -> Stepped[S, V]:
         stepped, self.flows, self.costs = self._move(before, view, end, action)
         return stepped
 
-    def _compile(self) -> Callable[[State, View, Tensor, Tensor], Stepped]:
+    def _compile(self) -> Callable[[S, V, Tensor, Tensor], Stepped[S, V]]:
         if self.config.backend != "litgrid":
             raise InputError(f"compile: found true with backend {self.config.backend}, expected backend litgrid")
+        make = type(self._state)
 
-        def step(*tensors: Tensor) -> tuple[State, dict[str, Tensor]]:
-            state = State(*tensors[:-2])
-            (after, _, values), _, _ = self._move(state, self.simulator.view(state), *tensors[-2:])
+        def step(*tensors: Tensor) -> tuple[S, dict[str, Tensor]]:
+            state = make(*tensors[:-2])
+            (after, _, values), _, _ = self._move(state, self._see(state), *tensors[-2:])
             return after, values
 
         fused = compiled(step, *self._state, self._end, self.action_spec.zero())
 
-        def advance(before: State, _: View, end: Tensor, action: Tensor) -> Stepped:
+        def advance(before: S, _: V, end: Tensor, action: Tensor) -> Stepped[S, V]:
             state, values = fused(*before, end, action)
-            return state, self.simulator.view(state), values
+            return state, self._see(state), values
 
         return advance
 
-    def _make_specs(self) -> None:
-        shape, device = self.batch_size, self.device
+    def _make_specs(self, lowest: Tensor) -> None:
+        shape: torch.Size = self.batch_size
+        device: torch.device = self.device
         specs = {
             key: Binary(shape=value.shape, device=device, dtype=value.dtype)
             if value.dtype == torch.bool
@@ -154,7 +174,7 @@ class SiteEnv(EnvBase):
             for key, value in self._observe(self._state, self._view).items()
         }
         self.observation_spec = Composite(specs, shape=shape, device=device)
-        low = torch.cat([-torch.ones(1, device=device), self.simulator.params.socket_lowest]).expand(*shape, -1)
+        low = lowest.expand(*shape, -1)
         self.action_spec = Bounded(low, torch.ones_like(low), shape=low.shape, device=device, dtype=low.dtype)
         self.reward_spec = Unbounded(shape=(*shape, 1), device=device)
         done = {key: Binary(shape=(*shape, 1), device=device, dtype=torch.bool) for key in ("done", "truncated")}
@@ -170,14 +190,10 @@ class SiteEnv(EnvBase):
         chosen = None if tensordict is None else tensordict.get("_reset", None)
         if chosen is not None:
             chosen = chosen.view(self.batch_size)
-
-            def merge(new: Tensor, old: Tensor) -> Tensor:
-                return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
-
-            state = State(*map(merge, state, self._state))
-            end = merge(end, self._end)
+            state = type(state)(*(pick(chosen, *pair) for pair in zip(state, self._state, strict=True)))
+            end = pick(chosen, end, self._end)
         self._start(state, end)
-        values = self._observe(state, self._view) | _done(state, end)
+        values = self._observe(state, self._view) | done(state.step, end)
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
 
     def _set_seed(self, seed: int | None) -> None:
@@ -188,16 +204,90 @@ class SiteEnv(EnvBase):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that the environment's future depends on, its random numbers included."""
-        return self._state._asdict() | {"end": self._end, "generator": self._windows.generator.get_state()}
+        state: dict[str, Tensor] = self._state._asdict()
+        return state | {"end": self._end, "generator": self._windows.generator.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Continue exactly where ``state_dict`` was taken."""
-        values = dict(state_dict)
-        self._windows.generator.set_state(values.pop("generator").cpu())
-        end = values.pop("end").to(self.device)
-        self._start(State(**{key: value.to(self.device) for key, value in values.items()}), end)
+        values = {key: state_dict[key].to(self.device) for key in (*self._state._fields, "end")}
+        self._windows.generator.set_state(state_dict["generator"].cpu())
+        end = values.pop("end")
+        self._start(type(self._state)(**values), end)
 
 
-def _done(state: State, end: Tensor) -> dict[str, Tensor]:
-    truncated = (state.step >= end).unsqueeze(-1)
+class SiteEnv(WindowEnv[State, View]):
+    """B sites, each in its own window of a year.
+
+    Keys: ``observation`` [B, F + G N], or ``site`` [B, F], ``sockets`` [B, N, G] and ``mask`` [B, N]; ``action``
+    [B, 1 + N] with the battery in [-1, 1] and sockets in [0, 1] ([-1, 1] with V2G); ``reward`` [B, 1]; ``done``,
+    ``terminated``, ``truncated`` [B, 1].
+
+    Args:
+        scenarios: years of one site.
+        envs: number of sites side by side, B.
+        config: windows, observation, actions, reward.
+        device: where everything is computed.
+        seed: of the windows.
+
+    Attributes:
+        flows: of the last step; None before it, and where steps are compiled.
+        costs: of the last step; None as for the flows.
+
+    Raises:
+        InputError: the configuration asks for what only imported data sets have.
+    """
+
+    flows: Flows | None = None
+    costs: Costs | None = None
+    simulator_class: type[Simulator] = Simulator
+    """What moves batteries and vehicles; a subclass may name another."""
+
+    def __init__(
+        self,
+        scenarios: ScenarioSet,
+        envs: int,
+        config: EnvConfig,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        for key, value, right in (
+            ("observation", config.observation == "citylearn", "flat or entity"),
+            ("reward", config.reward != "objective", "objective"),
+        ):
+            if value:
+                found = getattr(config, key)
+                raise InputError(f"{key}: found {found}, expected {right} on a site ({found} is of imported data sets)")
+        super().__init__(envs, config, device)
+        self.simulator = self.simulator_class(scenarios, device)
+        self._windows = Windows(self.simulator, envs, config.window_hours, seed)
+        self._observer = Observer(self.simulator)
+        self._map = MAPPINGS[config.sockets]
+        lowest = self.simulator.params.socket_lowest
+        self._begin(torch.cat([lowest.new_full((1,), -1.0), lowest]))
+
+    def _see(self, state: State) -> View:
+        return self.simulator.view(state)
+
+    def _observe(self, state: State, view: View) -> dict[str, Tensor]:
+        if self.config.observation == "flat":
+            return {"observation": self._observer.flat(state, view)}
+        return dict(self._observer.entity(state, view).items())
+
+    def _move(
+        self, before: State, view: View, end: Tensor, action: Tensor
+    ) -> tuple[Stepped[State, View], Flows, Costs]:
+        state, flows, costs = self.simulator.step(before, self._map(view, action), view)
+        after = self.simulator.view(state)
+        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
+        return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
+
+
+def pick(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """New values where environments [B] are chosen, else the old ones, [B, ...]."""
+    return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def done(step: Tensor, end: Tensor) -> dict[str, Tensor]:
+    """The keys that say whether windows are over."""
+    truncated = (step >= end).unsqueeze(-1)
     return {"done": truncated, "truncated": truncated.clone(), "terminated": torch.zeros_like(truncated)}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from litgrid.sim.physics import Flows
-from litgrid.site.site import Site
+from litgrid.site.site import Objective, Site
 
 
 class Rates(NamedTuple):
@@ -50,9 +50,22 @@ class Weights(NamedTuple):
     wear_per_kwh: float
 
 
-def weights(site: Site) -> Weights:
-    """The weights of a site's objective, those of its preset included."""
-    return Weights(*(float(getattr(site.objective, key)) for key in Weights._fields))
+def weights(objective: Objective) -> Weights:
+    """The weights of an objective that states them all, as ``Objective.with_preset`` does."""
+    return Weights(*(float(getattr(objective, key)) for key in Weights._fields))
+
+
+def weighted(
+    bill: Tensor, co2_kg: Tensor, unserved_kwh: Tensor, discharge_kwh: Tensor, weight: Weights
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The objective of a bill, CO2, unserved energy and energy that batteries discharged, each [B].
+
+    Returns:
+        The price of what is unserved, that of wear, and the total.
+    """
+    unserved = unserved_kwh * weight.unserved_per_kwh
+    wear = discharge_kwh * weight.wear_per_kwh
+    return unserved, wear, bill * weight.bill + co2_kg * weight.carbon_per_kg + unserved + wear
 
 
 def costs(flows: Flows, rates: Rates, peak_kw: Tensor, site: Site) -> tuple[Costs, Tensor]:
@@ -72,8 +85,6 @@ def costs(flows: Flows, rates: Rates, peak_kw: Tensor, site: Site) -> tuple[Cost
     energy = flows.grid_import * rates.price_per_kwh
     demand = (peak_after - peak_kw) @ rates.price_per_kw
     co2_kg = flows.grid_import * rates.carbon_kg_per_kwh + flows.ev_unserved * site.carbon.gasoline_kg_per_kwh
-    weight = weights(site)
-    unserved = flows.ev_unserved * weight.unserved_per_kwh
-    wear = flows.bess_discharge * weight.wear_per_kwh
-    total = (energy + demand) * weight.bill + co2_kg * weight.carbon_per_kg + unserved + wear
+    weight = weights(site.objective)
+    unserved, wear, total = weighted(energy + demand, co2_kg, flows.ev_unserved, flows.bess_discharge, weight)
     return Costs(energy, demand, co2_kg, unserved, wear, total), peak_after

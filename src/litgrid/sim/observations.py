@@ -82,7 +82,7 @@ def scales(site: Site) -> dict[str, float]:
     return {key: value if value > 0 else 1.0 for key, value in constants.items()}
 
 
-def _circle(phase: Tensor) -> tuple[Tensor, Tensor]:
+def circle(phase: Tensor) -> tuple[Tensor, Tensor]:
     """Sine and cosine [B, 1] of a phase in turns [B]."""
     angle = 2.0 * math.pi * phase.unsqueeze(-1)
     return angle.sin(), angle.cos()
@@ -98,8 +98,8 @@ def exogenous(view: View) -> Tensor:
     """The features of ``EXOGENOUS``, [B, Fe]."""
     scale = scales(view.site)
     dtype = view.bess_soc.dtype
-    hour, weekday = _circle(view.hour / HOURS_PER_DAY), _circle(view.weekday.to(dtype) / 7.0)
-    season = _circle(view.day_of_year.to(dtype) / DAYS_PER_YEAR)
+    hour, weekday = circle(view.hour / HOURS_PER_DAY), circle(view.weekday.to(dtype) / 7.0)
+    season = circle(view.day_of_year.to(dtype) / DAYS_PER_YEAR)
     pv, load = view.pv_kw.unsqueeze(-1), view.load_kw.unsqueeze(-1)
     columns = {
         "hour_sin": hour[0],
