@@ -10,6 +10,7 @@ from torchrl.envs.utils import ExplorationType, set_exploration_type
 
 from litgrid.algorithms.agent import spaces
 from litgrid.algorithms.networks import Network, Spaces, deterministic_action, make_actor, make_critic
+from litgrid.algorithms.sources import SiteYears
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
@@ -27,7 +28,7 @@ def observe(shapes: Spaces, batch: int = 3) -> TensorDict:
 @pytest.fixture(params=["flat", "entity"])
 def kind(request: pytest.FixtureRequest, small_site: Site) -> Spaces:
     """What an agent reads and writes on the small site."""
-    return spaces(small_site, EnvConfig(observation=request.param))
+    return spaces(SiteYears(small_site).sample(), EnvConfig(observation=request.param))
 
 
 def test_untrained_policy_rests_in_the_middle_and_explores_widely(kind: Spaces) -> None:
@@ -64,7 +65,7 @@ def test_a_critic_gives_one_value(kind: Spaces) -> None:
 @pytest.fixture
 def entities(small_site: Site) -> Spaces:
     """Site and sockets apart."""
-    return spaces(small_site, EnvConfig(observation="entity"))
+    return spaces(SiteYears(small_site).sample(), EnvConfig(observation="entity"))
 
 
 def permuted(values: TensorDict, order: Tensor) -> TensorDict:
@@ -97,5 +98,5 @@ def test_actions_of_free_sockets_have_no_value(entities: Spaces) -> None:
 def test_spaces_follow_the_site(small_site: Site) -> None:
     v2g = [dataclasses.replace(group, v2g=True) for group in small_site.fleet.groups]
     site = dataclasses.replace(small_site, fleet=dataclasses.replace(small_site.fleet, groups=v2g))
-    assert spaces(small_site, EnvConfig()).low.tolist() == [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-    assert spaces(site, EnvConfig()).low.tolist() == [-1.0] * 6
+    assert spaces(SiteYears(small_site).sample(), EnvConfig()).low.tolist() == [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert spaces(SiteYears(site).sample(), EnvConfig()).low.tolist() == [-1.0] * 6

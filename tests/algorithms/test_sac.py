@@ -9,6 +9,7 @@ from tensordict import TensorDict
 from litgrid.algorithms.agent import spaces
 from litgrid.algorithms.networks import Network, Spaces
 from litgrid.algorithms.sac import SAC, LearningRates, Replay, Temperature
+from litgrid.algorithms.sources import SiteYears
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -21,7 +22,7 @@ BATCH = 4
 @pytest.fixture
 def shapes(small_site: Site) -> Spaces:
     """What an agent reads and writes on the small site."""
-    return spaces(small_site, ENV)
+    return spaces(SiteYears(small_site).sample(), ENV)
 
 
 def make(shapes: Spaces, **arguments: object) -> SAC:

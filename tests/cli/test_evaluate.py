@@ -11,6 +11,7 @@ import yaml
 from litgrid.algorithms.agent import UNTRAINED, spaces
 from litgrid.algorithms.base import Budget, Collection
 from litgrid.algorithms.sac import SAC
+from litgrid.algorithms.sources import SiteYears
 from litgrid.cli import main
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
@@ -49,7 +50,7 @@ def checkpoint(folder: Path, small_site: Site) -> Path:
     (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     algorithm = SAC(collection=Collection(**COLLECTION), budget=Budget(**BUDGET))
     for name in ("best.ckpt", UNTRAINED):
-        actor = algorithm.make_actor(spaces(small_site, algorithm.env_config))
+        actor = algorithm.make_actor(spaces(SiteYears(small_site).sample(), algorithm.env_config))
         weights = {f"actor.{key}": value for key, value in actor.state_dict().items()}
         torch.save({"state_dict": weights}, run / "checkpoints" / name)
     return run / "checkpoints" / "best.ckpt"

@@ -22,6 +22,7 @@ def view(battery_kw: float = 4.0) -> View:
     """Three sites with two sockets of 2 and 3 kW; the second socket is free on the first site."""
     present = SimpleNamespace(
         site=SimpleNamespace(battery=SimpleNamespace(power_kw=battery_kw)),
+        bess_soc=torch.full((3,), 0.5),
         pv_kw=torch.tensor([5.0, 0.0, 100.0]),
         load_kw=torch.tensor([2.0, 3.0, 2.0]),
         soc_required=torch.tensor([[0.9, 0.0], [0.9, 0.8], [0.5, 0.8]]),

@@ -12,58 +12,62 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from litgrid.algorithms.base import Algorithm
+from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.policy import AgentController
+from litgrid.algorithms.sources import Source
 from litgrid.errors import InputError
-from litgrid.scenarios.random import random_scenarios
-from litgrid.sim.env import EnvConfig, SiteEnv
-from litgrid.site.site import Site
+from litgrid.sim.env import EnvConfig, make_env
+from litgrid.sim.worlds import Scenarios
+from litgrid.site.site import Objective
 
 CONFIG = "config.yaml"
 UNTRAINED = "untrained.ckpt"  # beside a run's other checkpoints: its agent before the first update
 
 
-def load_agent(checkpoint: Path, site: Site | None = None) -> AgentController:
+def load_agent(checkpoint: Path, source: Source | None = None) -> AgentController:
     """Load a trained agent.
 
     Args:
         checkpoint: a file in the folder ``checkpoints`` of a run, whose ``config.yaml`` says what was trained.
-        site: that it shall control; by default the one that it was trained on.
+        source: of what it shall control; by default that which it was trained on.
 
     Raises:
-        InputError: the file or its configuration is missing or no checkpoint, or its policy does not fit the site.
+        InputError: the file or its configuration is missing or no checkpoint, or its policy does not fit.
     """
     weights = read_weights(checkpoint)
-    algorithm, trained_on = _read_config(checkpoint)
-    site = site or trained_on
-    actor = algorithm.make_actor(spaces(site, algorithm.env_config))
+    algorithm = _algorithm(checkpoint)
+    source = source or source_of(checkpoint)
+    actor = algorithm.make_actor(spaces(source.sample(), algorithm.env_config))
     expected = actor.state_dict()
     for key, value in expected.items():
         if key not in weights or weights[key].shape != value.shape:
-            found = f"{trained_on.name} with {trained_on.fleet.sockets} sockets"
-            right = f"{site.name} with {site.fleet.sockets} sockets"
-            raise InputError(f"{checkpoint}: found an agent for {found}, expected one that fits {right}")
+            found = _trained_on(checkpoint)
+            raise InputError(f"{checkpoint}: found an agent for {found}, expected one that fits {source.about}")
     actor.load_state_dict({key: weights[key] for key in expected})
     return AgentController(algorithm.name, algorithm.seed, actor, algorithm.env_config)
 
 
-def load_untrained(checkpoint: Path, site: Site | None = None) -> AgentController:
+def load_untrained(checkpoint: Path, source: Source | None = None) -> AgentController:
     """Load an agent as it was before its first update, from the run that a checkpoint belongs to."""
-    agent = load_agent(checkpoint.with_name(UNTRAINED), site)
+    agent = load_agent(checkpoint.with_name(UNTRAINED), source)
     agent.name = f"{agent.name}_untrained"
     return agent
 
 
-def site_of(checkpoint: Path) -> Site:
-    """Return the site that a checkpoint's agent was trained on."""
+def source_of(checkpoint: Path) -> Source:
+    """Return the source of the scenarios that a checkpoint's agent was trained on."""
     read_weights(checkpoint)
-    return _read_config(checkpoint)[1]
+    path, config = _read_config(checkpoint)
+    data = _instantiate(path, "data", ScenarioData, config["data"])
+    assert isinstance(data, ScenarioData)
+    return data.source
 
 
-def spaces(site: Site, config: EnvConfig) -> Spaces:
-    """Return what an agent reads and writes on a site."""
-    day = random_scenarios(site, scenarios=1, steps=site.steps_per_day)
-    return Spaces.of(SiteEnv(day, 1, dataclasses.replace(config, window_hours=0)))
+def spaces(scenarios: Scenarios, config: EnvConfig) -> Spaces:
+    """Return what an agent reads and writes where these scenarios are from."""
+    config = dataclasses.replace(config, window_hours=0, backend="litgrid", compile=False)
+    return Spaces.of(make_env(scenarios, 1, config))
 
 
 def read_weights(checkpoint: Path) -> dict[str, Tensor]:
@@ -82,21 +86,52 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
     return {key.removeprefix("actor."): value for key, value in state.items() if key.startswith("actor.")}
 
 
-def _read_config(checkpoint: Path) -> tuple[Algorithm, Site]:
-    """Return the untrained algorithm and the site of the run that a checkpoint belongs to."""
+def _read_config(checkpoint: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the configuration of the run that a checkpoint belongs to, and its file."""
     path = checkpoint.resolve().parent.parent / CONFIG
     if not path.is_file():
         raise InputError(f"{checkpoint}: found no {path}, expected the configuration of the run that it belongs to")
-    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return path, yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def objective_of(checkpoint: Path) -> Objective:
+    """Return the objective that a checkpoint's agent was trained for; the data need not be there any more."""
+    path, config = _read_config(checkpoint)
+    data = config["data"]
+    found = _instantiate(path, "objective", Objective, (data.get("citylearn") or data["site"]).get("objective"))
+    assert isinstance(found, Objective)
+    return found.with_preset()
+
+
+def _algorithm(checkpoint: Path) -> Algorithm:
+    """Return the untrained algorithm of a checkpoint's run."""
+    path, config = _read_config(checkpoint)
+    algorithm = _instantiate(path, "model", Algorithm, config["model"])
+    assert isinstance(algorithm, Algorithm)
+    algorithm.seed = config["seed_everything"]
+    return algorithm
+
+
+def _trained_on(checkpoint: Path) -> str:
+    """Return the name of what a checkpoint's agent was trained on, which need not be there any more."""
+    data = _read_config(checkpoint)[1]["data"]
+    return Path(data["citylearn"]["path"]).name if data.get("citylearn") else str(data["site"]["name"])
+
+
+def _instantiate(path: Path, key: str, kind: type, values: object) -> object:
+    """Make an object of a part of a run's configuration.
+
+    Raises:
+        InputError: the part is wrong, or names a file that is missing.
+    """
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(Algorithm, "model")
-    parser.add_class_arguments(Site, "site")
+    if kind is Algorithm:
+        parser.add_subclass_arguments(kind, key)
+    else:
+        parser.add_class_arguments(kind, key)
     try:
-        values = {"model": config["model"], "site": config["data"]["site"]}
-        made = parser.instantiate(parser.parse_object(values))
-        made.model.seed = config["seed_everything"]
+        return parser.instantiate(parser.parse_object({key: values or {}}))[key]
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from error
-    return made.model, made.site

@@ -29,7 +29,7 @@ from litgrid.algorithms.stopwatch import Stopwatch
 from litgrid.algorithms.validation import validate
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig, make_env
-from litgrid.sim.simulator import Simulator
+from litgrid.sim.worlds import make_world
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _require_multiple(key: str, value: int, of_key: str, of: int) -> None:
 
 
 class Algorithm(LightningModule, ABC):
-    """Trains an agent on the environments of a site.
+    """Trains an agent on the environments of a site or a district.
 
     One training step is a batch of frames from the collector and the updates that follow; the training loader only
     counts. Optimisation is manual: one backward and one optimiser step an update, so that Lightning's
@@ -95,7 +95,8 @@ class Algorithm(LightningModule, ABC):
         "updates": "optimiser steps so far",
         "train/return": "mean sum of rewards of the windows that ended since the last row, with exploration",
         "train/reward": "mean reward of a frame since the last row, with exploration",
-        "val/objective": "objective of a validation year (months side by side), deterministic, in currency",
+        "val/objective": "objective of a validation year (months side by side), or of all validation days of a "
+        "CityLearn data set, deterministic, in currency",
         "val/return": "the same as a return: minus the reward's scale times the objective",
         "val/ev_service": "energy delivered to vehicles over what could have been delivered, 0..1",
         "time/frames_per_second": "frames over wall-clock time since the last row",
@@ -124,6 +125,10 @@ class Algorithm(LightningModule, ABC):
         self.clip_norm = clip_norm
         self.seed = seed
         key = "collection.frames_per_batch"
+        if env.observation == "citylearn":
+            raise InputError(
+                "env.observation: found citylearn, expected flat or entity: agents learn from scaled features"
+            )
         per_batch, per_epoch = self.collection.frames_per_batch, self.budget.frames_per_epoch
         _require_multiple("budget.frames_per_epoch", per_epoch, key, per_batch)
         self.frames = 0
@@ -187,7 +192,7 @@ class Algorithm(LightningModule, ABC):
             auto_register_policy_transforms=False,
         )
         self._batches: Iterator[TensorDictBase] = iter(self.collector)
-        self._validation = Simulator(self.data.validation, device)
+        self._validation = make_world(self.data.validation, device)
         self._running = torch.zeros(envs, device=device)
         self._ended: list[Tensor] = []
         self._rewards: list[Tensor] = []
@@ -227,7 +232,7 @@ class Algorithm(LightningModule, ABC):
             torch.nn.utils.clip_grad_norm_(group["params"], self.clip_norm)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
-        """Measure the deterministic policy on the validation years."""
+        """Measure the deterministic policy on the validation scenarios."""
         metrics = self.validation_metrics()
         self.log_dict(metrics, logger=False, batch_size=1)
         self.record(metrics)

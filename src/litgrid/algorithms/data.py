@@ -1,4 +1,4 @@
-"""The scenarios of a site, for Lightning: built if they are missing, loaded by split, and the clock of training."""
+"""Scenarios for Lightning: of a site or a CityLearn data set, loaded by split, and the clock of training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lightning import LightningDataModule
 
+from litgrid.algorithms.sources import CityLearnData, source_of
 from litgrid.scenarios import store
-from litgrid.scenarios.scenario_set import ScenarioSet, Split
+from litgrid.scenarios.district_split import Part
+from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Site
 
 
@@ -30,24 +32,26 @@ class Ticks:
 
 
 class ScenarioData(LightningDataModule):
-    """The scenarios of one site.
+    """The scenarios of one site, or of one CityLearn data set.
 
     Args:
         site: what stands there; a YAML file, or keys of it (``--data.site.objective.preset co2``).
+        citylearn: a data set to train on instead (``--data.citylearn.path FOLDER``).
         folder: where scenario sets are kept, by a hash of everything that made them.
     """
 
-    train: ScenarioSet
-    validation: ScenarioSet
+    train: Scenarios
+    validation: Scenarios
 
-    def __init__(self, site: Site, folder: Path = Path("data/scenarios")) -> None:
+    def __init__(
+        self, site: Site | None = None, citylearn: CityLearnData | None = None, folder: Path = store.FOLDER
+    ) -> None:
         super().__init__()
-        self.site = site
-        self.folder = folder
+        self.source = source_of(site, citylearn, folder)
 
-    def load(self, split: Split) -> ScenarioSet:
-        """Return the scenarios of a split; they are built if they are missing."""
-        return store.load(self.site, split, self.folder)
+    def load(self, split: Part) -> Scenarios:
+        """Return the scenarios of a split; years of a site are built if they are missing."""
+        return self.source.load(split)
 
     def prepare_data(self) -> None:
         """Build what training needs and is missing, in one process."""
@@ -55,7 +59,7 @@ class ScenarioData(LightningDataModule):
         self.load("validation")
 
     def setup(self, stage: str) -> None:  # noqa: ARG002  (Lightning's signature)
-        """Load the training and validation years."""
+        """Load the scenarios for training and validation."""
         self.train = self.load("train")
         self.validation = self.load("validation")
 
@@ -65,5 +69,5 @@ class ScenarioData(LightningDataModule):
         return Ticks(int(self.trainer.lightning_module.ticks_per_epoch))  # type: ignore[arg-type]
 
     def val_dataloader(self) -> Ticks:
-        """Return one tick: the validation years are run side by side."""
+        """Return one tick: validation scenarios are run side by side."""
         return Ticks(1)

@@ -38,8 +38,8 @@ class Spaces:
     Attributes:
         shapes: name of each observation, and its shape without the batch: ``observation``, or ``site``, ``sockets``
             and ``mask``.
-        low: [1 + N], lowest action.
-        high: [1 + N], highest action.
+        low: [K + N], lowest action of the K batteries and the N sockets.
+        high: [K + N], highest action.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -55,8 +55,13 @@ class Spaces:
 
     @property
     def actions(self) -> int:
-        """Number of actions 1 + N."""
+        """Number of actions K + N."""
         return len(self.low)
+
+    @property
+    def batteries(self) -> int:
+        """Number of batteries K, where sockets are observed apart."""
+        return self.actions - self.shapes["sockets"][0]
 
 
 def small_linear(inputs: int, outputs: int) -> nn.Linear:
@@ -86,7 +91,7 @@ class FlatCritic(nn.Module):
         self.mlp = MLP(spaces.shapes["observation"][0] + spaces.actions, network, nn.Linear(network.hidden[-1], 1))
 
     def forward(self, observation: Tensor, action: Tensor) -> Tensor:
-        """Map [B, O] and [B, 1 + N] to [B, 1]."""
+        """Map [B, O] and [B, K + N] to [B, 1]."""
         value: Tensor = self.mlp(torch.cat([observation, action], -1))
         return value
 
@@ -100,34 +105,36 @@ class Summary(nn.Module):
         self.activation = ACTIVATIONS[network.activation]()
 
     def forward(self, sockets: Tensor) -> Tensor:
-        """Map [B, N, G] to [B, H]."""
-        summary: Tensor = self.activation(self.layer(sockets)).mean(-2)
+        """Map [B, N, G] to [B, H]; nothing to summarise is 0."""
+        each: Tensor = self.activation(self.layer(sockets))
+        summary: Tensor = each.mean(-2) if each.shape[-2] else each.sum(-2)
         return summary
 
 
 class EntityActor(nn.Module):
     """One network for the site, and one that all sockets share, whatever their number.
 
-    The site's network sees the site's features and a summary of the sockets; its output decides for the battery, and
-    tells each socket what the site wants.
+    The site's network sees the site's features and a summary of the sockets; its output decides for the batteries,
+    and tells each socket what the site wants.
     """
 
     def __init__(self, spaces: Spaces, network: Network) -> None:
         super().__init__()
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
         self.summary = Summary(features, network)
-        outputs = small_linear(network.hidden[-1], 2 + network.sockets)
+        self.batteries = spaces.batteries
+        outputs = small_linear(network.hidden[-1], 2 * self.batteries + network.sockets)
         self.site = MLP(site + network.sockets, network, outputs)
         self.socket = nn.Linear(features, network.sockets)
         self.activation = ACTIVATIONS[network.activation]()
         self.head = small_linear(network.sockets, 2)
 
     def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
-        """Map the observation to the parameters [B, 2 (1 + N)] of all actions: means, then spreads."""
+        """Map the observation to the parameters [B, 2 (K + N)] of all actions: means, then spreads."""
         trunk = self.site(torch.cat([site, self.summary(sockets)], -1))
-        wish = trunk[..., None, 2:]
-        each = self.head(self.activation(self.socket(sockets) + wish))
-        return torch.cat([trunk[..., :1], each[..., 0], trunk[..., 1:2], each[..., 1]], -1)
+        mean, spread, wish = trunk.tensor_split((self.batteries, 2 * self.batteries), -1)
+        each = self.head(self.activation(self.socket(sockets) + wish.unsqueeze(-2)))
+        return torch.cat([mean, each[..., 0], spread, each[..., 1]], -1)
 
 
 class EntityCritic(nn.Module):
@@ -136,25 +143,26 @@ class EntityCritic(nn.Module):
     def __init__(self, spaces: Spaces, network: Network) -> None:
         super().__init__()
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
+        self.batteries = spaces.batteries
         self.summary = Summary(features + 1, network)
-        self.mlp = MLP(site + 1 + network.sockets, network, nn.Linear(network.hidden[-1], 1))
+        self.mlp = MLP(site + self.batteries + network.sockets, network, nn.Linear(network.hidden[-1], 1))
 
     def forward(self, site: Tensor, sockets: Tensor, mask: Tensor, action: Tensor) -> Tensor:
-        """Map observation, mask of connected vehicles [B, N] and action [B, 1 + N] to [B, 1]."""
-        effective = action[..., 1:] * mask
-        summary = self.summary(torch.cat([sockets, effective.unsqueeze(-1)], -1))
-        value: Tensor = self.mlp(torch.cat([site, action[..., :1], summary], -1))
+        """Map observation, mask of connected vehicles [B, N] and action [B, K + N] to [B, 1]."""
+        batteries, each = action.tensor_split((self.batteries,), -1)
+        summary = self.summary(torch.cat([sockets, (each * mask).unsqueeze(-1)], -1))
+        value: Tensor = self.mlp(torch.cat([site, batteries, summary], -1))
         return value
 
 
 def make_actor(spaces: Spaces, network: Network) -> ProbabilisticActor:
     """Build a policy: observation to a Gaussian squashed by tanh into the action's bounds.
 
-    The last layers start small, so that the first policy acts in the middle of each range (the battery rests) with a
+    The last layers start small, so that the first policy acts in the middle of each range (batteries rest) with a
     wide spread, whatever it observes.
 
     Returns:
-        A TensorDict module that reads the observation and writes ``loc``, ``scale`` and ``action`` [B, 1 + N].
+        A TensorDict module that reads the observation and writes ``loc``, ``scale`` and ``action`` [B, K + N].
     """
     if "sockets" in spaces.shapes:
         body: nn.Module = EntityActor(spaces, network)
@@ -174,7 +182,7 @@ def make_actor(spaces: Spaces, network: Network) -> ProbabilisticActor:
 
 
 def deterministic_action(actor: ProbabilisticActor, observation: TensorDict) -> Tensor:
-    """Return the action [B, 1 + N] of the Gaussian's mean.
+    """Return the action [B, K + N] of the Gaussian's mean.
 
     ``TanhNormal.deterministic_sample`` is the same; making a distribution takes longer than all the rest of a step.
     """

@@ -8,10 +8,10 @@ from torch import Tensor
 from torchrl.modules import ProbabilisticActor
 
 from litgrid.algorithms.networks import deterministic_action
-from litgrid.sim.actions import MAPPINGS
+from litgrid.sim import actions, district_actions, district_observations, observations
+from litgrid.sim.district_view import DistrictView
 from litgrid.sim.env import EnvConfig
-from litgrid.sim.observations import entity, flat
-from litgrid.sim.view import View
+from litgrid.sim.worlds import AnyView
 
 
 class AgentController:
@@ -28,20 +28,27 @@ class AgentController:
         self.name = name
         self.seed = seed
         self._actor = actor
-        self._map = MAPPINGS[env.sockets]
-        self._observation = env.observation
+        self._env = env
         self._dtype = next(actor.parameters()).dtype
 
     @torch.no_grad()
-    def act(self, view: View) -> Tensor:
-        """Return the physical action [B, 1 + N]."""
-        action = deterministic_action(self._actor, self._observe(view))
-        return self._map(view, action.to(view.bess_soc))
+    def act(self, view: AnyView) -> Tensor:
+        """Return the physical action [B, K + N]."""
+        if isinstance(view, DistrictView):
+            action = self._choose(
+                district_observations.entity(view) if self._apart else district_observations.flat(view)
+            )
+            return district_actions.MAPPINGS[self._env.sockets](view, action.to(view.bess_soc))
+        action = self._choose(observations.entity(view) if self._apart else observations.flat(view))
+        return actions.MAPPINGS[self._env.sockets](view, action.to(view.bess_soc))
 
-    def _observe(self, view: View) -> TensorDict:
-        """Return the observation in the precision of the policy, whatever that of the simulation."""
-        if self._observation == "entity":
-            features = entity(view)
-        else:
-            features = TensorDict({"observation": flat(view)}, batch_size=len(view.bess_soc))
-        return features.apply(lambda x: x.to(self._dtype) if x.is_floating_point() else x)
+    @property
+    def _apart(self) -> bool:
+        return self._env.observation == "entity"
+
+    def _choose(self, observed: TensorDict | Tensor) -> Tensor:
+        """The policy's action; it observes in its own precision, whatever that of the simulation."""
+        if isinstance(observed, Tensor):
+            observed = TensorDict({"observation": observed}, batch_size=len(observed))
+        features = observed.apply(lambda x: x.to(self._dtype) if x.is_floating_point() else x)
+        return deterministic_action(self._actor, features)

@@ -1,23 +1,31 @@
-"""A cheap yardstick during training: the validation years, their months side by side."""
+"""A cheap yardstick during training: the validation years, their months side by side, or a district's days."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from litgrid.controllers.controller import Controller
+from litgrid.sim.district_world import DistrictWorld, WorldState
+from litgrid.sim.physics import State
 from litgrid.sim.simulator import Simulator
+from litgrid.sim.worlds import Stepped, World
 from litgrid.site.calendar import month_of_step
+
+StateT = TypeVar("StateT")
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Means over the years.
+    """What a controller achieves.
 
     Attributes:
-        objective: of a year, in the site's currency.
+        objective: of a year (mean over the years), or of all validation days of a district, in its currency.
         ev_service: energy delivered to vehicles over the energy that could have been, in 0..1.
     """
 
@@ -25,31 +33,65 @@ class Validation:
     ev_service: float
 
 
-@torch.no_grad()
-def validate(simulator: Simulator, controller: Controller) -> Validation:
-    """Run every month of every year side by side, each from its first hour and the battery's initial SOC.
+def validate(world: World, controller: Controller) -> Validation:
+    """Run a controller through the validation scenarios, cheaply enough for every epoch.
+
+    Args:
+        world: of the validation scenarios.
+        controller: decides every step.
+    """
+    if isinstance(world, DistrictWorld):
+        return _measure(world, *blocks(world), controller, lambda _, costs: costs)
+    months = _measure(world, *_months(world), controller, lambda flows, _: flows)
+    return Validation(months.objective / len(world.scenarios), months.ev_service)
+
+
+def blocks(world: DistrictWorld) -> tuple[WorldState, Tensor]:
+    """Start every block of a district's rows; returns the states and the blocks' lengths in steps [S]."""
+    first, end = torch.tensor(world.scenarios.blocks, device=world.device).unbind(1)
+    return world.initial(first), end - first
+
+
+def _months(simulator: Simulator) -> tuple[State, Tensor]:
+    """Start every month of every year, each from its first hour and the battery's initial SOC; and their lengths.
 
     Demand charges are monthly, so a month that starts on its own is charged exactly; what differs from a year in one
     piece is the SOC in which months begin, and vehicles that stay over the turn of a month. Twelve times fewer steps
-    make it cheap enough for every epoch; the evaluation at the end of ``fit`` runs whole years.
-
-    Args:
-        simulator: of the validation years.
-        controller: decides every step.
+    make it cheap; the evaluation at the end of ``fit`` runs whole years.
     """
     month = month_of_step(simulator.site)
     length = torch.as_tensor(np.bincount(month, minlength=12), device=simulator.device)
     start = length.cumsum(0) - length
     years = len(simulator.scenarios)
     year = torch.arange(years, device=simulator.device).repeat_interleave(12)
-    state = simulator.initial(year, start.repeat(years))
-    objective = torch.zeros(years * 12, dtype=simulator.dtype, device=simulator.device)
+    return simulator.initial(year, start.repeat(years)), length.repeat(years)
+
+
+@torch.no_grad()
+def _measure(
+    world: Stepped[StateT],
+    state: StateT,
+    length: Tensor,
+    controller: Controller,
+    vehicles: Callable[[Any, Any], Any],
+) -> Validation:
+    """Add up what episodes side by side cost.
+
+    Args:
+        world: in which they are.
+        state: in which they begin.
+        length: [S] steps of each.
+        controller: decides every step.
+        vehicles: where vehicles are booked, of a step's flows and costs.
+    """
+    objective = torch.zeros(len(length), dtype=world.dtype, device=world.device)
     unserved, deliverable = torch.zeros_like(objective), torch.zeros_like(objective)
     for step in range(int(length.max())):
-        inside = (step < length).repeat(years)
-        state, flows, costs = simulator.step(state, controller.act(simulator.view(state)))
+        inside = step < length
+        state, flows, costs = world.step(state, controller.act(world.view(state)))
+        booked = vehicles(flows, costs)
         objective += costs.total * inside
-        unserved += flows.ev_unserved * inside
-        deliverable += flows.ev_deliverable * inside
+        unserved += booked.ev_unserved * inside
+        deliverable += booked.ev_deliverable * inside
     service = 1.0 - float(unserved.sum() / deliverable.sum()) if deliverable.sum() > 0 else 1.0
-    return Validation(objective=float(objective.sum()) / years, ev_service=service)
+    return Validation(objective=float(objective.sum()), ev_service=service)

@@ -1,42 +1,56 @@
-"""``evaluate``: rules and trained agents side by side, on whole years of one split."""
+"""``evaluate``: rules and trained agents side by side, on one split of a site or a CityLearn data set."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar
 
 import torch
 from jsonargparse import Namespace
 
-from litgrid.algorithms.agent import load_agent, load_untrained, site_of
+from litgrid.algorithms.agent import load_agent, load_untrained, objective_of, source_of
 from litgrid.algorithms.policy import AgentController
+from litgrid.algorithms.sources import CityLearnRows, SiteYears, Source
+from litgrid.cli.messages import warn
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.cli.runs import run_of
-from litgrid.controllers import CONTROLLERS, make
+from litgrid.controllers import CONTROLLERS, Controller, make
 from litgrid.errors import InputError
 from litgrid.evaluation import plot
-from litgrid.evaluation.report import log_test, payload, table
+from litgrid.evaluation.report import evaluate, log_test, payload, table
 from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios import store
-from litgrid.scenarios.scenario_set import Split
+from litgrid.scenarios.district_split import PARTS, DistrictScenarios
+from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
-from litgrid.site.site import Site, read_site
+from litgrid.site.site import Objective, read_site
 
 DEFAULTS = ["uncontrolled", "self_consumption"]
+T = TypeVar("T")
+SEEN = ("test", "all")
+"""Splits with test scenarios in them."""
 
 
 def parser() -> Parser:
     """The command's options."""
-    options = Parser(prog="litgrid evaluate", description="Compare controllers on whole years of one split.")
+    options = Parser(prog="litgrid evaluate", description="Compare controllers on one split of a site or a data set.")
     add = options.add_argument
     add("--config", type=Path, default=None, help="the site's file; not needed with checkpoints, which know theirs")
-    add("--split", choices=get_args(Split), default="test", help="which years")
+    add("--citylearn", type=Path, default=None, help="folder of a CityLearn data set, instead of a site")
+    add("--drop-washing-machines", action="store_true", help="leave out those of the data set")
+    add(
+        "--split",
+        choices=PARTS,
+        default="test",
+        help="which years or days; all is a whole CityLearn data set, and KPIs",
+    )
     add("--controllers", nargs="+", default=DEFAULTS, help=f"rules, of {', '.join(CONTROLLERS)}")
     add("--checkpoints", nargs="+", type=Path, default=[], help="agents, as in runs/.../checkpoints/best.ckpt")
     add("--untrained", action="store_true", help="also show each agent before its first update")
     add("--folder", type=Path, default=store.FOLDER, help="where scenarios are kept")
     add("--json", type=str, default=None, help="file for the figures, - for standard output")
-    add("--plot", type=Path, default=None, help="PNG file for the picture of a week")
+    add("--plot", type=Path, default=None, help="PNG file for the picture of a week of a site")
     add("--week", type=int, default=27, help="which week to draw, 1 to 52")
     return options
 
@@ -54,41 +68,80 @@ def run(argv: list[str]) -> None:
     check_json(options.json)
     if options.plot is not None:
         plot.check(options.week, options.plot)
-    site = read_site(options.config) if options.config is not None else trained_on(options.checkpoints)
+    source = chosen(options)
+    warn(source)
     rules = [make(name) for names in options.controllers for name in names.split(",")]
-    controllers = [*rules, *agents(options, site)]
-    simulator = Simulator(store.load(site, options.split, options.folder), dtype=torch.float64)
-    rollouts = [rollout(simulator, controller) for controller in controllers]
-    figures = payload(simulator, rollouts)
+    controllers = [*rules, *agents(options, source)]
+    scenarios = source.load(options.split)
+    if isinstance(scenarios, DistrictScenarios):
+        if options.plot is not None:
+            raise InputError(f"--plot {options.plot}: found a CityLearn data set, expected a site; only these have one")
+        figures = evaluate(scenarios, controllers)
+    else:
+        figures = years(scenarios, controllers, options)
     write(options, figures)
-    if options.plot is not None:
-        plot.week(rollouts, options.week, options.plot)
-    if options.split == "test":
+    if options.split in SEEN:
         for checkpoint, row in zip(options.checkpoints, figures["controllers"][len(rules) :], strict=False):
             log_test(run_of(checkpoint), checkpoint.name, row)
 
 
-def trained_on(checkpoints: list[Path]) -> Site:
-    """Return the site of the runs that the checkpoints belong to.
+def years(scenarios: ScenarioSet, controllers: Sequence[Controller], options: Namespace) -> dict[str, Any]:
+    """Account for whole years of a site, and draw a week where it is asked for."""
+    simulator = Simulator(scenarios, dtype=torch.float64)
+    rollouts = [rollout(simulator, controller) for controller in controllers]
+    figures = payload(simulator, rollouts)
+    if options.plot is not None:
+        plot.week(rollouts, options.week, options.plot)
+    return figures
+
+
+def chosen(options: Namespace) -> Source:
+    """Return what the controllers are compared on.
 
     Raises:
-        InputError: there is no checkpoint, or their sites differ.
+        InputError: nothing, or two things, were named; or checkpoints differ in what they were trained on.
     """
-    if not checkpoints:
-        raise InputError("evaluate: found neither --config nor --checkpoints, expected a site or a trained agent")
-    first, *others = [site_of(checkpoint) for checkpoint in checkpoints]
-    for checkpoint, site in zip(checkpoints[1:], others, strict=True):
-        if site != first:
-            raise InputError(f"{checkpoint}: found another site than {checkpoints[0]} has; say with --config which")
-    return first
+    if options.config is not None and options.citylearn is not None:
+        raise InputError("evaluate: found both --config and --citylearn, expected one of them")
+    if options.config is not None:
+        return SiteYears(read_site(options.config), options.folder)
+    if options.citylearn is not None:
+        objectives = [objective_of(checkpoint) for checkpoint in options.checkpoints] or [Objective()]
+        objective = agreed(objectives, options, "objective")
+        return CityLearnRows(options.citylearn.resolve(), objective, options.drop_washing_machines)
+    if not options.checkpoints:
+        raise InputError(
+            "evaluate: found neither --config nor --checkpoints nor --citylearn, expected a site, a trained agent or "
+            "a data set"
+        )
+    return agreed([trained_on(checkpoint, options.folder) for checkpoint in options.checkpoints], options, "site")
 
 
-def agents(options: Namespace, site: Site) -> list[AgentController]:
+def trained_on(checkpoint: Path, folder: Path) -> Source:
+    """Return what a checkpoint's agent was trained on; years of sites are kept in the folder."""
+    source = source_of(checkpoint)
+    return SiteYears(source.site, folder) if isinstance(source, SiteYears) else source
+
+
+def agreed(found: list[T], options: Namespace, what: str) -> T:
+    """Return what the checkpoints have in common.
+
+    Raises:
+        InputError: they differ.
+    """
+    for checkpoint, value in zip(options.checkpoints, found, strict=False):
+        if value != found[0]:
+            first = options.checkpoints[0]
+            raise InputError(f"{checkpoint}: found another {what} than {first} has; say with --config which")
+    return found[0]
+
+
+def agents(options: Namespace, source: Source) -> list[AgentController]:
     """Load the trained agents, and then the untrained ones if they are asked for."""
-    trained = [load_agent(checkpoint, site) for checkpoint in options.checkpoints]
+    trained = [load_agent(checkpoint, source) for checkpoint in options.checkpoints]
     if not options.untrained:
         return trained
-    return trained + [load_untrained(checkpoint, site) for checkpoint in options.checkpoints]
+    return trained + [load_untrained(checkpoint, source) for checkpoint in options.checkpoints]
 
 
 def write(options: Namespace, figures: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from litgrid.algorithms.agent import CONFIG, UNTRAINED
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.metrics import MetricsFile
+from litgrid.algorithms.sources import Folder
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -43,8 +44,8 @@ def with_absolute_paths(config: Namespace) -> Namespace:
     """Return a configuration that means the same in whatever folder it is read."""
     absolute = config.clone()
     for key, value in config.items():
-        if isinstance(value, Path_fr):
-            absolute[key] = Path_fr(value.absolute)
+        if isinstance(value, Path_fr | Folder):
+            absolute[key] = type(value)(value.absolute)
     return absolute
 
 

@@ -21,7 +21,7 @@ from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.sac import SAC
-from litgrid.cli.messages import one_line
+from litgrid.cli.messages import one_line, warn
 from litgrid.cli.options import check_json, write_json
 from litgrid.cli.progress import Progress
 from litgrid.cli.records import BEST, KeepConfig, keep_checkpoints, make_loggers, summarise
@@ -30,9 +30,7 @@ from litgrid.cli.schedule import write_schedule
 from litgrid.controllers import make
 from litgrid.errors import InputError
 from litgrid.evaluation.report import evaluate, log_test, table
-from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.scenario_set import Split
-from litgrid.sim.simulator import Simulator
 
 ALGORITHMS = (SAC,)  # imported, so that `class_path: SAC` finds it
 RULES = ("uncontrolled", "self_consumption")
@@ -63,7 +61,12 @@ class TrainCLI(LightningCLI):
         """Add what belongs to neither trainer nor model nor data."""
         add = parser.add_argument
         add("--seed_everything", type=NonNegativeInt, default=0, help="seed of everything that is drawn in training")
-        add("--experiment", type=str, default="", help="name of the experiment; the site's name by default")
+        add(
+            "--experiment",
+            type=str,
+            default="",
+            help="name of the experiment; that of the site or the data set by default",
+        )
         add("--runs", type=Path, default=Path("runs"), help="folder of all experiments")
         add("--json", type=str | None, default=None, help="file for the figures, - for standard output")
 
@@ -95,51 +98,52 @@ class TrainCLI(LightningCLI):
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
     def _new_run(self) -> Path:
-        name = self._get(self.config, "experiment") or self.datamodule.site.name
+        name = self._get(self.config, "experiment") or self.datamodule.source.name
         return new_run(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
 
     def before_fit(self) -> None:
         """Say what is going to happen."""
-        site, model = self.datamodule.site, self.model
+        source, model = self.datamodule.source, self.model
+        warn(source)
         print(
-            f"Training {model.name.upper()} on {site.name}: {site.pv.dc_kwp:,.0f} kWp of PV, a battery of "
-            f"{site.battery.capacity_kwh:,.0f} kWh, {site.fleet.sockets} sockets; objective {site.objective.preset}.\n"
+            f"Training {model.name.upper()} on {source.details}.\n"
             f"{model.budget.total_frames:,} frames in {model.collection.envs} environments on "
             f"{self.trainer.strategy.root_device.type} ({torch.get_num_threads()} threads), seed {model.seed}, "
             f"into {self.folder}\n"
-            f"Scenarios that are missing are built first (about a minute). The validation objective is measured "
+            f"Years of a site that are missing are built first (about a minute). The validation objective is measured "
             f"every {model.budget.frames_per_epoch:,} frames.",
             file=sys.stderr,
         )
 
     def after_fit(self) -> None:
-        """Evaluate the best policy and the untrained one on the validation years."""
+        """Evaluate the best policy and the untrained one on the validation scenarios."""
         if self.trainer.interrupted:
             return
         best = self.folder / "checkpoints" / BEST
-        figures = self._evaluate("validation", [load_agent(best), load_untrained(best)])
+        source = self.datamodule.source
+        figures = self._evaluate("validation", [load_agent(best, source), load_untrained(best, source)])
         write_json(figures, str(self.folder / "evaluation.json"))
         summarise(self.trainer.loggers, figures)
-        print(f"\nThe run is in {self.folder}. On the test years: litgrid test --ckpt_path {best}", file=sys.stderr)
+        print(f"\nThe run is in {self.folder}. On the test split: litgrid test --ckpt_path {best}", file=sys.stderr)
 
     def validate(self, ckpt_path: str, **_: Any) -> None:
-        """Evaluate a checkpoint on the validation years."""
+        """Evaluate a checkpoint on the validation scenarios."""
         self._evaluate("validation", [self._agent(ckpt_path)])
 
     def test(self, ckpt_path: str, **_: Any) -> None:
-        """Evaluate a checkpoint on the test years, and log with its run that they were seen."""
+        """Evaluate a checkpoint on the test scenarios, and log with its run that they were seen."""
         figures = self._evaluate("test", [self._agent(ckpt_path)])
         log_test(run_of(Path(ckpt_path)), Path(ckpt_path).name, figures["controllers"][-1])
 
     def predict(self, ckpt_path: str, **_: Any) -> None:
-        """Write a checkpoint's schedule of the test years into its run's folder."""
+        """Write a checkpoint's schedule of the test scenarios into its run's folder."""
         path = run_of(Path(ckpt_path)) / "schedule-test.csv"
-        years = self.datamodule.load("test")
-        write_schedule(rollout(Simulator(years, dtype=torch.float64), self._agent(ckpt_path)), path)
-        print(f"The schedule of {len(years)} test years is in {path}", file=sys.stderr)
+        write_schedule(self.datamodule.load("test"), self._agent(ckpt_path), path)
+        print(f"The schedule of the test split is in {path}", file=sys.stderr)
 
     def _agent(self, ckpt_path: str) -> AgentController:
-        return load_agent(Path(ckpt_path), self.datamodule.site)
+        warn(self.datamodule.source)
+        return load_agent(Path(ckpt_path), self.datamodule.source)
 
     def _evaluate(self, split: Split, agents: list[AgentController]) -> dict[str, Any]:
         figures = evaluate(self.datamodule.load(split), [*map(make, RULES), *agents])

@@ -4,11 +4,11 @@ from typing import Protocol
 
 from torch import Tensor
 
-from litgrid.sim.view import View
+from litgrid.sim.worlds import AnyView
 
 
 class Controller(Protocol):
-    """Decides for one step, for B sites side by side.
+    """Decides for one step, for B sites or districts side by side.
 
     Attributes:
         name: as in the tables and the JSON outputs (``uncontrolled``, ``sac``, ...).
@@ -23,13 +23,13 @@ class Controller(Protocol):
     def seed(self) -> int | None:
         """Seed of the training, ``None`` for rules."""
 
-    def act(self, view: View) -> Tensor:
+    def act(self, view: AnyView) -> Tensor:
         """Choose the physical action of the present step.
 
         Args:
             view: what the site knows now: the present, the past and forecasts.
 
         Returns:
-            [B, 1 + N]: the battery in [-1, 1] (share of its power, positive charges), then the N sockets in [0, 1]
-            ([-1, 1] where a site allows V2G). The physics keeps every battery within its limits.
+            [B, K + N]: the K batteries in [-1, 1] (share of their power, positive charges; a site has one), then the
+            N sockets in [0, 1] ([-1, 1] where a site allows V2G). The physics keeps every battery within its limits.
         """

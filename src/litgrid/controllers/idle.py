@@ -1,9 +1,15 @@
-"""Nothing is done: the battery rests and no vehicle is charged."""
+"""Nothing is done: batteries rest and no vehicle is charged."""
 
 import torch
 from torch import Tensor
 
-from litgrid.sim.view import View
+from litgrid.sim.worlds import AnyView
+
+
+def rest(view: AnyView) -> Tensor:
+    """Actions [B, K] of batteries that rest."""
+    soc = view.bess_soc  # [B] of a site's one battery
+    return torch.zeros_like(soc if soc.ndim == 2 else soc.unsqueeze(-1))
 
 
 class Idle:
@@ -12,6 +18,6 @@ class Idle:
     name = "idle"
     seed = None
 
-    def act(self, view: View) -> Tensor:
-        """Return zeros [B, 1 + N]."""
-        return torch.cat([torch.zeros_like(view.pv_kw)[:, None], torch.zeros_like(view.ev_soc)], dim=1)
+    def act(self, view: AnyView) -> Tensor:
+        """Return zeros [B, K + N]."""
+        return torch.cat([rest(view), torch.zeros_like(view.ev_soc)], dim=1)

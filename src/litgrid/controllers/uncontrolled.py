@@ -1,28 +1,35 @@
-"""The site without control: vehicles charge at once, the battery rests. The reference for CO2."""
+"""The site without control: vehicles charge at once, batteries rest. The reference for CO2."""
 
 import torch
 from torch import Tensor
 
-from litgrid.sim.view import View
+from litgrid.controllers.idle import rest
+from litgrid.sim.district_actions import above_minimum
+from litgrid.sim.district_view import DistrictView
+from litgrid.sim.worlds import AnyView
 
 
-def charge_at_once(view: View) -> Tensor:
+def charge_at_once(view: AnyView) -> Tensor:
     """Socket actions [B, N] that charge at full power until the SOC that the driver needs is reached.
 
     A plain charger would go on to SOC 1. Controllers are compared at equal service, and energy beyond what is
     required earns nothing, so that all of them stop where the driver's need ends; otherwise smart charging would
-    seem to save energy that it merely did not deliver.
+    seem to save energy that it merely did not deliver. In a district, full power gives at least ``ev_gain``: a
+    vehicle with curves, or a charger with a minimum power, may give a little more in the last step.
     """
+    needed = view.soc_required - view.ev_soc
+    if isinstance(view, DistrictView):
+        return above_minimum(view, (needed / view.ev_gain).clamp(0.0, 1.0))
     full = view.socket_rate * view.socket_efficiency  # stored in a step at full power, share of the capacity
-    return ((view.soc_required - view.ev_soc) / full).clamp(0.0, 1.0)
+    return (needed / full).clamp(0.0, 1.0)
 
 
 class Uncontrolled:
-    """Vehicles at full power from arrival until the required SOC; battery idle."""
+    """Vehicles at full power from arrival until the required SOC; batteries idle."""
 
     name = "uncontrolled"
     seed = None
 
-    def act(self, view: View) -> Tensor:
-        """Return the action [B, 1 + N]."""
-        return torch.cat([torch.zeros_like(view.pv_kw)[:, None], charge_at_once(view)], dim=1)
+    def act(self, view: AnyView) -> Tensor:
+        """Return the action [B, K + N]."""
+        return torch.cat([rest(view), charge_at_once(view)], dim=1)

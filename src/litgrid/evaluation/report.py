@@ -11,11 +11,13 @@ from typing import Any
 import torch
 
 from litgrid.controllers import Controller
+from litgrid.evaluation import district_report
 from litgrid.evaluation.accounting import mean, yearly
 from litgrid.evaluation.ladder import Rung, ladder
 from litgrid.evaluation.rollout import Rollout, label, rollout
-from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim.simulator import Simulator
+from litgrid.sim.worlds import Scenarios
 
 TEST_LOG = "test_evaluations.jsonl"
 LOWEST_SERVICE = 0.99  # below it a controller saves energy by not charging vehicles, and its row is flagged
@@ -28,12 +30,14 @@ RUNGS = {
 SHARES = ("share_co2", "share_bill", "share_objective")  # of what the optimum gains; null until it is computed
 
 
-def evaluate(scenarios: ScenarioSet, controllers: Sequence[Controller]) -> dict[str, Any]:
-    """Run controllers through every year of a split and account for them, in float64 on the CPU.
+def evaluate(scenarios: Scenarios, controllers: Sequence[Controller]) -> dict[str, Any]:
+    """Run controllers through every year of a split, or every block of days, and account for them, in float64.
 
     Returns:
-        The figures of ``evaluate --json`` (``payload``).
+        The figures of ``evaluate --json`` (``payload``, or ``district_report.evaluate``).
     """
+    if isinstance(scenarios, DistrictScenarios):
+        return district_report.evaluate(scenarios, controllers)
     simulator = Simulator(scenarios, dtype=torch.float64)
     return payload(simulator, [rollout(simulator, controller) for controller in controllers])
 
@@ -71,20 +75,35 @@ def log_test(run: Path, checkpoint: str, row: dict[str, Any]) -> None:
         row: of the agent, as in ``payload``.
     """
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    entry = {"time": when, "checkpoint": checkpoint, **{key: value for key, value in row.items() if key != "years"}}
+    totals = {key: value for key, value in row.items() if key not in ("years", "blocks")}
+    entry = {"time": when, "checkpoint": checkpoint, **totals}
     with (run / TEST_LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Lay a payload out for the terminal, in at most 100 columns of plain text."""
-    years = len(figures["controllers"][0]["years"])
-    title = f"{figures['site']}: {figures['split']}, mean of {years} year{'s' if years > 1 else ''}"
-    return "\n".join([title, "", *_comparison(figures), "", *_ladder(figures["ladder"])])
+    """Lay figures out for the terminal, those of a site in at most 100 columns, in plain text."""
+    sections = [[_title(figures)], _comparison(figures)]
+    if "ladder" in figures:
+        sections.append(_ladder(figures["ladder"]))
+    if "kpis" in figures["controllers"][0]:
+        sections.append(_kpis(figures["controllers"]))
+    return "\n\n".join("\n".join(lines) for lines in sections)
+
+
+def _title(figures: dict[str, Any]) -> str:
+    def count(number: float, what: str) -> str:
+        return f"{number:g} {what}{'' if number == 1 else 's'}"
+
+    if "days" in figures:
+        length = f"{count(round(figures['days'], 1), 'day')} in {count(figures['blocks'], 'block')}"
+    else:
+        length = f"mean of {count(len(figures['controllers'][0]['years']), 'year')}"
+    return f"{figures['site']}: {figures['split']}, {length}"
 
 
 # heading, unit, figure, factor, format
-_COLUMNS = (
+_SITE = (
     ("CO2", "t", "co2_kg", 1e-3, ",.1f"),
     ("objective", "{currency}", "objective", 1.0, ",.0f"),
     ("bill", "{currency}", "bill", 1.0, ",.0f"),
@@ -94,22 +113,42 @@ _COLUMNS = (
     ("unserved", "kWh", "ev_unserved_kwh", 1.0, ",.0f"),
     ("service", "%", "ev_service", 100.0, ".2f"),
 )
+_DISTRICT = (
+    ("CO2", "kg", "co2_kg", 1.0, ",.1f"),
+    ("objective", "", "objective", 1.0, ",.2f"),
+    ("bill", "", "bill", 1.0, ",.2f"),
+    ("peak", "kW", "peak_kw", 1.0, ",.1f"),
+    ("PV used", "%", "self_consumption", 100.0, ".1f"),
+    ("unserved", "kWh", "ev_unserved_kwh", 1.0, ",.1f"),
+    ("service", "%", "ev_service", 100.0, ".2f"),
+)
+_Columns = tuple[tuple[str, str, str, float, str], ...]
 
 
 def _comparison(figures: dict[str, Any]) -> list[str]:
-    rows = figures["controllers"]
-    head = [["controller", *(column[0] for column in _COLUMNS)]]
-    units = [["", *(column[1].format(currency=figures["currency"]) for column in _COLUMNS)]]
-    lines = _align([*head, *units, *(_cells(entry) for entry in rows)])
+    rows, columns = figures["controllers"], _SITE if "ladder" in figures else _DISTRICT
+    head = [["controller", *(column[0] for column in columns)]]
+    units = [["", *(column[1].format(currency=figures["currency"]) for column in columns)]]
+    lines = _align([*head, *units, *(_cells(entry, columns) for entry in rows)])
     if any(entry["ev_service"] < LOWEST_SERVICE for entry in rows):
         lines.append(f"! service below {LOWEST_SERVICE:.0%}: vehicles went without, so its savings don't count")
     return lines
 
 
-def _cells(entry: dict[str, Any]) -> list[str]:
-    numbers = [format(entry[key] * factor, form) for _, _, key, factor, form in _COLUMNS]
+def _cells(entry: dict[str, Any], columns: _Columns) -> list[str]:
+    numbers = [format(entry[key] * factor, form) for _, _, key, factor, form in columns]
     flag = "!" if entry["ev_service"] < LOWEST_SERVICE else " "
     return [label(entry["controller"], entry["seed"]), *numbers[:-1], numbers[-1] + flag]
+
+
+def _kpis(rows: list[dict[str, Any]]) -> list[str]:
+    """CityLearn's KPIs, a column for each controller."""
+
+    def text(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4f}"
+
+    lines = [["CityLearn's KPIs", *(row["controller"] for row in rows)]]
+    return _align([*lines, *([name, *(text(row["kpis"][name]) for row in rows)] for name in rows[0]["kpis"])])
 
 
 def _ladder(rungs: list[Rung]) -> list[str]:

@@ -27,7 +27,12 @@ def least_share(view: DistrictView) -> Tensor:
     """
     slack = view.ev_soc + (view.left - 1.0) * view.ev_gain - view.soc_required
     least = least_laxity(slack, view.ev_gain, view.ev_drain, view.charger_lowest)
-    return torch.where(least > 0.0, torch.maximum(least, view.charger_minimum * (1.0 + NUDGE)).clamp(max=1.0), least)
+    return above_minimum(view, least)
+
+
+def above_minimum(view: DistrictView, share: Tensor) -> Tensor:
+    """Actions [B, N] with those that charge raised to the charger's minimum power, below which nothing flows."""
+    return torch.where(share > 0.0, torch.maximum(share, view.charger_minimum * (1.0 + NUDGE)).clamp(max=1.0), share)
 
 
 def floor(view: DistrictView, action: Tensor) -> Tensor:
