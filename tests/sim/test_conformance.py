@@ -1,5 +1,6 @@
 """The conformance kit, run against both back ends, and against LitGrid's with faults planted in it."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,7 +9,9 @@ import torch
 
 from litgrid.scenarios.citylearn_import import read_district
 from litgrid.sim import district as simulation
-from litgrid.sim.conformance import Backend, CityLearnBackend, Conformance, SimulatorBackend
+from litgrid.sim.conformance import Backend, CityLearnBackend, Conformance, SimulatorBackend, SiteConformance
+from litgrid.sim.citylearn import CityLearnSiteEnv
+from litgrid.sim.env import SiteEnv
 
 
 class TestLitGrid(Conformance):
@@ -39,3 +42,12 @@ class TestCityLearn(Conformance):
     def backend(self, folder: Path) -> Backend:
         pytest.importorskip("citylearn")
         return CityLearnBackend(folder)
+
+
+class TestSite(SiteConformance):
+    environment = SiteEnv
+
+
+@pytest.mark.skipif(find_spec("citylearn") is None, reason="CityLearn installs on Python 3.11 alone")
+class TestSiteOnCityLearn(SiteConformance):
+    environment = CityLearnSiteEnv

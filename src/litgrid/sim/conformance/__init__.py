@@ -2,5 +2,6 @@
 
 from litgrid.sim.conformance.backend import Backend, CityLearnBackend, SimulatorBackend
 from litgrid.sim.conformance.kit import Conformance
+from litgrid.sim.conformance.site import SiteConformance
 
-__all__ = ["Backend", "CityLearnBackend", "Conformance", "SimulatorBackend"]
+__all__ = ["Backend", "CityLearnBackend", "Conformance", "SimulatorBackend", "SiteConformance"]

@@ -76,7 +76,7 @@ class Conformance(ABC):
         """Random actions from any of the first rows, as CityLearn's episode that begins there."""
         with tempfile.TemporaryDirectory() as folder:
             write_random(Path(folder) / "data", features, seed)
-            self.equals(reference.__wrapped__(Path(folder) / "data", first=first), first)
+            self.equals(reference.__wrapped__(Path(folder) / "data", first=first, seed=seed), first)
 
     @pytest.mark.parametrize("name", DISTRICTS)
     def test_equals_the_reference(self, name: str) -> None:

@@ -66,17 +66,18 @@ def year(sockets: int) -> Reference:
 
 
 @functools.cache
-def reference(folder: Path, steps: int | None = None, first: int = 0) -> Reference:
+def reference(folder: Path, steps: int | None = None, first: int = 0, seed: int = 0) -> Reference:
     """Run random actions through CityLearn; without CityLearn, the test is skipped.
 
     Args:
         folder: of a data set.
         steps: how many; by default up to the data's end.
         first: row with which the episode begins.
+        seed: of the actions.
     """
     pytest.importorskip("citylearn", reason="the reference is CityLearn, which installs on Python 3.11 alone")
     found, _ = read_district(folder)
-    actions = random_actions(found, found.steps, 0)[first:][:steps]
+    actions = random_actions(found, found.steps, seed)[first:][:steps]
     return Reference(folder, found, actions, CityLearnBackend(folder).run(actions, first))
 
 
