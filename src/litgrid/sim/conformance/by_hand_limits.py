@@ -69,21 +69,21 @@ LIMITS = (
     Case(
         "an outage",
         # 1: of 6 kWh the load leaves 2 to the battery.  2: the battery gives the 4 that PV lacks.  3: the charger gets
-        # the 6 that are over.  4: vehicles do not discharge.  5: the grid is back.
-        actions=((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (0.0, -1.0)),
-        load=(4.0, 6.0, 4.0, 4.0, 4.0),
-        pv=(6.0, 2.0, 10.0, 1.0, 1.0),
-        outage=(1.0, 1.0, 1.0, 1.0, 0.0),
+        # the 6 that are over.  4: vehicles do not discharge.  5: what nobody takes is lost.  6: the grid is back.
+        actions=((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (0.0, 0.0), (0.0, -1.0)),
+        load=(4.0, 6.0, 4.0, 4.0, 1.0, 4.0),
+        pv=(6.0, 2.0, 10.0, 1.0, 3.0, 1.0),
+        outage=(1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
         chargers=(V2G | {"efficiency": 1.0},),
         stays=ALWAYS,
         expected={
-            ("bess_kwh", 0): (2.0, -4.0, 0.0, 0.0, 0.0),
-            ("bess_soc", 0): (0.68, 0.2355556, 0.2355556, 0.2355556, 0.2355556),
-            ("charger_kwh", 0): (0.0, 0.0, 6.0, 0.0, -4.0),
-            ("vehicle_soc", 0): (0.5, 0.5, 0.77, 0.77, 0.5477778),
-            ("load_kwh", 0): (4.0, 6.0, 4.0, 1.0, 4.0),
-            ("net_kwh", 0): (0.0, 0.0, 0.0, 0.0, -1.0),
-            ("cost", 0): (0.0, 0.0, 0.0, 0.0, 0.0),
+            ("bess_kwh", 0): (2.0, -4.0, 0.0, 0.0, 0.0, 0.0),
+            ("bess_soc", 0): (0.68, 0.2355556, 0.2355556, 0.2355556, 0.2355556, 0.2355556),
+            ("charger_kwh", 0): (0.0, 0.0, 6.0, 0.0, 0.0, -4.0),
+            ("vehicle_soc", 0): (0.5, 0.5, 0.77, 0.77, 0.77, 0.5477778),
+            ("load_kwh", 0): (4.0, 6.0, 4.0, 1.0, 1.0, 4.0),
+            ("net_kwh", 0): (0.0, 0.0, 0.0, 0.0, 0.0, -1.0),
+            ("cost", 0): (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
         },
     ),
 )
