@@ -29,8 +29,9 @@ BATTERIES = (
     ),
     Case(
         "a battery that loses and wears",
-        # 1: 5 + 4 x 0.9 kWh; a full cycle of 20 kWh costs 1 kWh, 4 kWh cost 0.2.  2: 0.86 x 0.9.  3: 0.774 x 0.9 = 0.6966;
-        # up to the 9.8 kWh that are left it takes 2.834 / 0.9, and wears by 3.148889 / (2 x 9.8).
+        # 1: 5 + 4 x 0.9 kWh; a full cycle of 20 kWh costs 1 kWh, 4 kWh cost 0.2.  2: 0.86 x 0.9.
+        # 3: 0.774 x 0.9 = 0.6966; up to the 9.8 kWh that are left it takes 2.834 / 0.9 = 3.148889, which cost
+        # 3.148889 / (2 x 9.8).
         actions=((0.8,), (0.0,), (1.0,)),
         battery=LOSING,
         expected={

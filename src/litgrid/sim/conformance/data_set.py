@@ -133,11 +133,14 @@ def _connections(stays: list[Stay], rows: int) -> pd.DataFrame:
     table = pd.DataFrame(states | dict.fromkeys((*STEP_COLUMNS, *SOC_COLUMNS), np.full(rows, np.nan)))
     for stay in stays:
         end = min(stay.end, rows)
+        vehicle = f"vehicle_{stay.vehicle}"
         inside = slice(stay.first, end - 1)  # the last is included
         if stay.announced:
-            table.loc[stay.first - 1, [STATE, VEHICLE]] = [INCOMING, f"vehicle_{stay.vehicle}"]
-            table.loc[stay.first - 1, [STEP_COLUMNS[1], SOC_COLUMNS[1]]] = [1, stay.soc]
-        table.loc[inside, [STATE, VEHICLE]] = [CONNECTED, f"vehicle_{stay.vehicle}"]
+            before = {STATE: INCOMING, VEHICLE: vehicle, STEP_COLUMNS[1]: 1, SOC_COLUMNS[1]: stay.soc}
+            for column, value in before.items():
+                table.loc[stay.first - 1, column] = value
+        table.loc[inside, STATE] = CONNECTED
+        table.loc[inside, VEHICLE] = vehicle
         table.loc[inside, STEP_COLUMNS[0]] = np.arange(end - stay.first, 0, -1)
         table.loc[inside, SOC_COLUMNS[0]] = 1.0
         table.loc[stay.first, SOC_COLUMNS[1]] = np.nan if stay.announced else stay.soc

@@ -116,5 +116,3 @@ class Conformance(ABC):
 def _same(found: Run, expected: Run, message: str) -> None:
     different = [key for key, values in expected.items() if not torch.equal(found[key], values)]
     assert not different, f"{message} in {different}"
-
-

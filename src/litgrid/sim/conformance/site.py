@@ -184,4 +184,5 @@ def _staying_soc(expected: Reference) -> Tensor:
     connections = expected.district.connections
     vehicle = connections["vehicle"].long()
     stays = (vehicle[:-1] >= 0) & (vehicle[:-1] == vehicle[1:]) & ~connections["new"][1:]
-    return expected.run["vehicle_soc"].gather(1, vehicle[:-1].clamp(min=0)) * stays
+    there: Tensor = expected.run["vehicle_soc"].gather(1, vehicle[:-1].clamp(min=0)) * stays
+    return there

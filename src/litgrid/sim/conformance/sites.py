@@ -64,5 +64,10 @@ _groups = st.builds(
     efficiency_one_way=_share,
     v2g=st.booleans(),
 )
-SITES = st.builds(_site, groups=_groups.map(lambda group: [group]), battery=_batteries, step_seconds=st.sampled_from([3600, 1200, 900]))
+SITES = st.builds(
+    _site,
+    groups=_groups.map(lambda group: [group]),
+    battery=_batteries,
+    step_seconds=st.sampled_from([3600, 1200, 900]),
+)
 """Any battery, any group of sockets, steps of 15, 20 and 60 minutes."""
