@@ -136,9 +136,10 @@ def _connections(stays: list[Stay], rows: int) -> pd.DataFrame:
         vehicle = f"vehicle_{stay.vehicle}"
         inside = slice(stay.first, end - 1)  # the last is included
         if stay.announced:
-            before = {STATE: INCOMING, VEHICLE: vehicle, STEP_COLUMNS[1]: 1, SOC_COLUMNS[1]: stay.soc}
-            for column, value in before.items():
-                table.loc[stay.first - 1, column] = value
+            table.loc[stay.first - 1, STATE] = INCOMING
+            table.loc[stay.first - 1, VEHICLE] = vehicle
+            table.loc[stay.first - 1, STEP_COLUMNS[1]] = 1
+            table.loc[stay.first - 1, SOC_COLUMNS[1]] = stay.soc
         table.loc[inside, STATE] = CONNECTED
         table.loc[inside, VEHICLE] = vehicle
         table.loc[inside, STEP_COLUMNS[0]] = np.arange(end - stay.first, 0, -1)

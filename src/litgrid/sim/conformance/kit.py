@@ -32,7 +32,7 @@ FEATURES = st.builds(
     **dict.fromkeys(("v2g", "curves", "dead_band", "losses", "limits", "service", "outage"), st.booleans()),
 )
 ANY = {"features": FEATURES, "seed": st.integers(0, 2**31), "first": st.integers(0, LATEST)}
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
 
 class Conformance(ABC):
