@@ -140,15 +140,21 @@ def worst_errors(ours: Run, citylearn: Run, district: District) -> dict[str, flo
     """Largest error of each quantity in any step, as |a - b| / max(1, nominal scale).
 
     The nominal scale of a SOC is 1; of what a battery takes or gives its capacity, since CityLearn keeps its SOC as a
-    float32 share of that; of any other quantity its largest value in the run, of observations that of each of them.
+    float32 share of that; of other energies the largest capacity, or the largest value of the run where that is more;
+    of cost and CO2 that times the highest price and intensity; of any other quantity its largest value in the run, of
+    observations that of each of them.
     """
     batteries = [0.0 if b.battery is None else b.battery.capacity_kwh for b in district.buildings]
     nominal = {"bess_kwh": torch.tensor(batteries, dtype=torch.float64)} | {key: torch.ones(1) for key in SOCS}
     if OBSERVATIONS in citylearn:
         nominal[OBSERVATIONS] = citylearn[OBSERVATIONS].abs().amax(0)
+    capacity = max([*batteries, *(vehicle.storage.capacity_kwh for vehicle in district.vehicles)])
+    price, carbon = (float(district.series[key].max()) for key in ("price_per_kwh", "carbon_kg_per_kwh"))
+    least = {"net_kwh": capacity, "charger_kwh": capacity, "cost": capacity * price, "co2_kg": capacity * carbon}
     errors = {}
     for key, theirs in citylearn.items():
         if theirs.numel():
-            scale = nominal.get(key, theirs.abs().max()).clamp(min=1.0)
+            largest = theirs.abs().max().clamp(min=least.get(key, 0.0))
+            scale = nominal.get(key, largest).clamp(min=1.0)
             errors[key] = float(((ours[key] - theirs).abs() / scale).max())
     return errors
