@@ -31,7 +31,7 @@ def natural_scale(scenarios: ScenarioSet | DistrictScenarios) -> float:
 
 def _of_district(scenarios: DistrictScenarios) -> tuple[Tensor, ...]:
     """Load less PV, price and carbon intensity of the rows of a split, each [rows, M]."""
-    series = torch.cat([scenarios.district.series[first:end] for first, end in scenarios.blocks])
+    series = scenarios.district.series[torch.cat([torch.arange(first, end) for first, end in scenarios.blocks])]
     return series["load_kwh"] - series["pv_kwh"], *(series[key] for key in RATES)
 
 
