@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test``, ``predict`` and ``evaluate`` on CityLearn data sets, from the arguments to the files."""
+"""Training and evaluation on CityLearn data sets, from the arguments to the files."""
 
 import csv
 import json
@@ -140,9 +140,7 @@ def test_a_schedule_is_that_of_every_building(run: Path, best: Path) -> None:
         assert grid == pytest.approx(load + ev + bess - pv, abs=1e-3)
 
 
-def test_evaluate_compares_on_every_row_with_kpis(
-    folder: Path, best: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_compares_on_every_row_with_kpis(folder: Path, best: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--checkpoints", best, "--untrained", "--controllers", "idle,uncontrolled,self_consumption"]
     figures = evaluated(capsys, "evaluate", "--citylearn", folder / "village", "--split", "all", *arguments)
     assert (figures["days"], figures["blocks"]) == (DAYS, 1)
@@ -193,7 +191,9 @@ def test_wrong_input_is_one_line(
     arguments = [str(folder) if value == "." else value for value in arguments]
     assert fit(folder, *arguments, "--experiment", "wrong") == 2
     captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if not line.startswith(("warning:", "Training", "128", "Years"))]
+    lines = [
+        line for line in captured.err.splitlines() if not line.startswith(("warning:", "Training", "128", "Years"))
+    ]
     assert len(lines) == 1
     assert message in lines[0]
     assert not list((folder / "runs" / "wrong").rglob("*.ckpt"))
@@ -211,14 +211,9 @@ def test_wrong_input_is_one_line(
     ],
 )
 def test_wrong_evaluations_are_one_line(
-    folder: Path,
-    best: Path,
-    tmp_path: Path,
-    arguments: list[str],
-    message: str,
-    capsys: pytest.CaptureFixture[str],
+    folder: Path, best: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = {"village": folder / "village", "homes": folder / "homes", "best": best, "week.png": tmp_path / "week.png"}
+    places = {name: folder / name for name in ("village", "homes", "week.png")} | {"best": best}
     assert main(["evaluate", *(str(places.get(value, value)) for value in arguments)]) == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if not line.startswith("warning:")]

@@ -57,7 +57,7 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
     ) -> None:
         if config.backend != "litgrid":
             raise InputError(f"backend: found {config.backend} with an imported data set, expected litgrid")
-        super().__init__(envs, config, device)
+        super().__init__(envs, config.stated(scenarios), device)
         self.world = DistrictWorld(scenarios, device)
         self._windows = DistrictWindows(self.world, envs, config.window_hours, seed)
         self._map = MAPPINGS[config.sockets]

@@ -6,6 +6,7 @@ imported district.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -27,6 +28,7 @@ from litgrid.sim.district_world import WorldState
 from litgrid.sim.objective import Costs
 from litgrid.sim.observations import Observer
 from litgrid.sim.physics import Flows, State
+from litgrid.sim.reward_scale import natural_scale
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.sim.windows import Windows
@@ -57,7 +59,8 @@ class EnvConfig:
             ``raw`` leaves service to the agent.
         reward: minus the objective; or (imported data sets alone) a reward of CityLearn's: its ``RewardFunction``,
             ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
-        reward_scale: factor of the reward.
+        reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
+            any site and data set.
         backend: the simulator, LitGrid's own or CityLearn.
         compile: fuse a step's operations by compiling them: over twice as fast, after some 20 seconds of
             compiling at the first step; results differ from eager ones by rounding. Steps stay eager, with a
@@ -71,6 +74,14 @@ class EnvConfig:
     reward_scale: float = 0.01
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
+
+    def stated(self, scenarios: ScenarioSet | DistrictScenarios) -> EnvConfig:
+        """The configuration with the reward's scale as a factor; that of a reward of CityLearn's has to be given."""
+        if self.reward_scale:
+            return self
+        if self.reward != "objective":
+            raise InputError(f"reward_scale: found 0 with reward {self.reward}, expected a factor")
+        return dataclasses.replace(self, reward_scale=natural_scale(scenarios))
 
 
 def make_env(
@@ -261,7 +272,7 @@ class SiteEnv(WindowEnv[State, View]):
             if value:
                 found = getattr(config, key)
                 raise InputError(f"{key}: found {found}, expected {right} on a site ({found} is of imported data sets)")
-        super().__init__(envs, config, device)
+        super().__init__(envs, config.stated(scenarios), device)
         self.simulator = self.simulator_class(scenarios, device)
         self._windows = Windows(self.simulator, envs, config.window_hours, seed)
         self._observer = Observer(self.simulator)
