@@ -26,16 +26,15 @@ def least_share(view: View) -> Tensor:
     """
     full = view.socket_rate * view.socket_efficiency  # stored in a step at full power, share of the capacity
     slack = view.ev_soc + (view.left - 1.0) * full - view.soc_required
-    missing, spare = slack / full, slack * view.socket_efficiency / view.socket_rate
+    missing, spare = slack * (1.0 / full), slack * (view.socket_efficiency / view.socket_rate)
     return torch.clamp(torch.maximum(-torch.minimum(missing, spare), view.socket_lowest), max=1.0)
 
 
 def floor(view: View, action: Tensor) -> Tensor:
     """Map each socket's range onto [``least_share``, 1]: whatever the agent does, service is all that is possible."""
     least = least_share(view)
-    share = (torch.clamp(torch.maximum(action[:, 1:], view.socket_lowest), max=1.0) - view.socket_lowest) / (
-        1.0 - view.socket_lowest
-    )
+    given = torch.clamp(torch.maximum(action[:, 1:], view.socket_lowest), max=1.0)
+    share = (given - view.socket_lowest) * (1.0 / (1.0 - view.socket_lowest))
     return torch.cat([action[:, :1], torch.lerp(least, torch.ones_like(least), share)], -1)
 
 

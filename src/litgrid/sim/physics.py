@@ -126,8 +126,9 @@ def storage(soc: Tensor, request: Tensor, min_soc: float, efficiency: float | Te
     Returns:
         The state of charge after, and the energy moved at the terminals (positive when charging, share of capacity).
     """
-    moved = torch.clamp(request, (min_soc - soc) * efficiency, (1.0 - soc) / efficiency)
-    stored = torch.minimum(moved * efficiency, moved / efficiency)  # the loss has the same sign both ways
+    inverse = 1.0 / efficiency  # of [N] constants: products with it cost less than quotients of [B, N]
+    moved = torch.clamp(request, (min_soc - soc) * efficiency, (1.0 - soc) * inverse)
+    stored = torch.minimum(moved * efficiency, moved * inverse)  # the loss has the same sign both ways
     return torch.clamp(soc + stored, min_soc, 1.0), moved  # clamp: against rounding alone
 
 
