@@ -69,7 +69,7 @@ class Run:
 
     def step(self, action: Tensor, energies: Energies) -> None:
         simulator = self.simulator
-        staying = simulator.tables.sockets("left", FIRST, self.state.step)[0].numpy() > 1
+        staying = simulator.view(self.state).left[0].numpy() > 1
         self.state, flows, costs = simulator.step(self.state, action.unsqueeze(0).to(simulator.dtype))
         vehicles = np.abs(self.state.ev_soc[0].numpy() - energies.ev_soc)[staying]
         self.soc.append(max(abs(float(self.state.bess_soc) - energies.bess_soc), *vehicles.tolist(), 0.0))

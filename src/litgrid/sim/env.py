@@ -119,8 +119,7 @@ class SiteEnv(EnvBase):
         return dict(self._observer.entity(state, view).items())
 
     def _move(self, before: State, view: View, end: Tensor, action: Tensor) -> tuple[Stepped, Flows, Costs]:
-        state, flows, costs = self.simulator.step(before, self._map(view, action), view)
-        after = self.simulator.view(state)
+        state, after, flows, costs = self.simulator.advance(before, view, self._map(view, action))
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | _done(state, end)), flows, costs
 

@@ -132,6 +132,20 @@ def storage(soc: Tensor, request: Tensor, min_soc: float, efficiency: float | Te
     return torch.clamp(soc + stored, min_soc, 1.0), moved  # clamp: against rounding alone
 
 
+def soc_due(start: Tensor, required: Tensor, left: Tensor, site: Parameters) -> Tensor:
+    """min(required, reachable) SOC of the vehicles that leave after a row, 0 for those that stay.
+
+    Args:
+        start: [..., N] SOC that charging at once, up to the required one, left until this row (``Tables``): it is the
+            required SOC already, or lacks what full power gives.
+        required: [..., N]
+        left: [..., N] steps until departure.
+        site: its constants.
+    """
+    reachable = torch.clamp(start + site.socket_rate * site.socket_efficiency, max=1.0)
+    return torch.minimum(required, reachable) * (1.0 - torch.clamp(left - 1.0, 0.0, 1.0))
+
+
 def move(state: State, action: Tensor, row: Row, site: Parameters) -> Moved:
     """Charge and discharge batteries and vehicles.
 

@@ -26,7 +26,7 @@ class View:
         socket_lowest: [N] lowest action: -1 where the socket can discharge vehicles, else 0.
     """
 
-    def __init__(self, tables: Tables, params: Parameters, site: Site, state: State) -> None:
+    def __init__(self, tables: Tables, params: Parameters, site: Site, state: State, row: Tensor | None = None) -> None:
         self._tables = tables
         self._state = state
         self.site = site
@@ -38,36 +38,40 @@ class View:
         self.socket_capacity_kwh = params.socket_capacity_kwh
         self.socket_efficiency = params.socket_efficiency
         self.socket_lowest = params.socket_lowest
+        self._row = row
 
-    @cached_property
-    def _series(self) -> dict[str, Tensor]:
-        return self._tables.series(self._state.scenario, self._state.step)
+    @property
+    def row(self) -> Tensor:
+        """[B, W] the present row of the tables, read when it is first asked for."""
+        if self._row is None:
+            self._row = self._tables.read(self._state.scenario, self._state.step)
+        return self._row
+
+    def _series(self, key: str) -> Tensor:
+        return self._tables.series(self.row, key)
 
     def _clock(self, key: str) -> Tensor:
         return self._tables.clock[key][self._state.step.clamp(max=self._tables.steps)]
 
-    def _sockets(self, key: str) -> Tensor:
-        return self._tables.sockets(key, self._state.scenario, self._state.step)
-
     @property
     def pv_kw(self) -> Tensor:
         """[B] PV power in this step."""
-        return self._series["pv_kw"]
+        return self._series("pv_kw")
 
     @property
     def load_kw(self) -> Tensor:
         """[B] load in this step, without vehicles."""
-        return self._series["load_kw"]
+        return self._series("load_kw")
 
     @property
     def price_per_kwh(self) -> Tensor:
         """[B] price of imported energy."""
-        return self._series["price_per_kwh"]
+        return self._series("price_per_kwh")
 
     @property
     def carbon_kg_per_kwh(self) -> Tensor:
         """[B] carbon intensity of imported energy."""
-        return self._series["carbon_kg_per_kwh"]
+        return self._series("carbon_kg_per_kwh")
 
     @property
     def hour(self) -> Tensor:
@@ -102,7 +106,7 @@ class View:
     @cached_property
     def left(self) -> Tensor:
         """[B, N] steps until departure, at least 1 while connected, 0 where the socket is free."""
-        return self._sockets("left")
+        return self._tables.sockets(self.row, "left")
 
     @cached_property
     def connected(self) -> Tensor:
@@ -112,7 +116,7 @@ class View:
     @cached_property
     def soc_required(self) -> Tensor:
         """[B, N] SOC that the driver needs at departure, 0 where the socket is free."""
-        return self._sockets("soc_required")
+        return self._tables.sockets(self.row, "soc_required")
 
     def forecast(self, key: str, steps: int) -> Tensor:
         """A forecast from the present row on.
