@@ -8,7 +8,7 @@ from torch import Tensor
 from torchrl.modules import ProbabilisticActor
 
 from litgrid.algorithms.networks import deterministic_action
-from litgrid.sim.actions import MAPPINGS
+from litgrid.sim.actions import physical
 from litgrid.sim.env import EnvConfig
 from litgrid.sim.observations import entity, flat
 from litgrid.sim.view import View
@@ -28,7 +28,7 @@ class AgentController:
         self.name = name
         self.seed = seed
         self._actor = actor
-        self._map = MAPPINGS[env.sockets]
+        self._mapping = env.sockets
         self._observation = env.observation
         self._dtype = next(actor.parameters()).dtype
 
@@ -36,7 +36,7 @@ class AgentController:
     def act(self, view: View) -> Tensor:
         """Return the physical action [B, 1 + N]."""
         action = deterministic_action(self._actor, self._observe(view))
-        return self._map(view, action.to(view.bess_soc))
+        return physical(self._mapping, view, action.to(view.bess_soc))
 
     def _observe(self, view: View) -> TensorDict:
         """Return the observation in the precision of the policy, whatever that of the simulation."""

@@ -13,9 +13,9 @@ from litgrid.sim.view import View
 Mapping = Literal["raw", "floor"]
 
 
-def raw(view: View, action: Tensor) -> Tensor:  # noqa: ARG001 (mappings share their arguments)
+def raw(view: View, sockets: Tensor) -> Tensor:  # noqa: ARG001 (mappings share their arguments)
     """The agent's action is the physical one."""
-    return action
+    return sockets
 
 
 def least_share(view: View) -> Tensor:
@@ -30,12 +30,18 @@ def least_share(view: View) -> Tensor:
     return torch.clamp(torch.maximum(-torch.minimum(missing, spare), view.socket_lowest), max=1.0)
 
 
-def floor(view: View, action: Tensor) -> Tensor:
+def floor(view: View, sockets: Tensor) -> Tensor:
     """Map each socket's range onto [``least_share``, 1]: whatever the agent does, service is all that is possible."""
     least = least_share(view)
-    given = torch.clamp(torch.maximum(action[:, 1:], view.socket_lowest), max=1.0)
+    given = torch.clamp(torch.maximum(sockets, view.socket_lowest), max=1.0)
     share = (given - view.socket_lowest) * (1.0 / (1.0 - view.socket_lowest))
-    return torch.cat([action[:, :1], torch.lerp(least, torch.ones_like(least), share)], -1)
+    return torch.lerp(least, torch.ones_like(least), share)
 
 
 MAPPINGS: dict[Mapping, Callable[[View, Tensor], Tensor]] = {"raw": raw, "floor": floor}
+"""From the agent's to the physical actions of the sockets, [B, N] both."""
+
+
+def physical(mapping: Mapping, view: View, action: Tensor) -> Tensor:
+    """The physical action; the battery's part is the agent's."""
+    return torch.cat([action[:, :1], MAPPINGS[mapping](view, action[:, 1:])], -1)

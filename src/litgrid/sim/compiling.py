@@ -16,6 +16,8 @@ from torch.fx.node import map_arg
 from torch.utils._triton import has_triton
 
 Function = Callable[..., Any]
+OPTIONS = {"cpp.enable_floating_point_contract_flag": "fast"}
+"""Of TorchInductor: products and sums may become one instruction, rounded once."""
 
 
 def missing(device: torch.device) -> str | None:
@@ -65,5 +67,5 @@ def compiled(function: Function, *inputs: Tensor) -> Function:
         return function
     with torch.no_grad():
         graph = _folded(make_fx(function)(*inputs))
-    result: Function = torch.compile(graph, fullgraph=True, dynamic=False)
+    result: Function = torch.compile(graph, fullgraph=True, dynamic=False, options=OPTIONS)
     return result

@@ -119,7 +119,9 @@ class SiteEnv(EnvBase):
         return dict(self._observer.entity(state, view).items())
 
     def _move(self, before: State, view: View, end: Tensor, action: Tensor) -> tuple[Stepped, Flows, Costs]:
-        state, after, flows, costs = self.simulator.advance(before, view, self._map(view, action))
+        state, after, flows, costs = self.simulator.advance(
+            before, view, action[:, 0], self._map(view, action[:, 1:])
+        )
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | _done(state, end)), flows, costs
 

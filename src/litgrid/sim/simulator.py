@@ -100,16 +100,21 @@ class Simulator:
 
         Args:
             state: at the start of the step.
-            action: [B, 1 + N] physical (``physics.move``).
+            action: [B, 1 + N] physical, the battery first (``physics.move``).
 
         Returns:
             The state at the start of the next step, and the step's flows and costs.
         """
-        after, _, flows, costs = self.advance(state, self.view(state), action)
+        after, _, flows, costs = self.advance(state, self.view(state), action[:, 0], action[:, 1:])
         return after, flows, costs
 
-    def advance(self, state: State, view: View, action: Tensor) -> tuple[State, View, Flows, Costs]:
-        """As ``step``, for whoever has the view of the state, and needs that of the next: each row is read once."""
+    def advance(
+        self, state: State, view: View, bess: Tensor, sockets: Tensor
+    ) -> tuple[State, View, Flows, Costs]:
+        """As ``step``, for whoever has the view of the state, and needs that of the next: each row is read once.
+
+        Action: the battery's [B] and the sockets' [B, N].
+        """
         tables, here, ahead = self.tables, view.row, self.tables.read(state.scenario, state.step + 1)
         left = tables.sockets(here, "left")
         due = physics.soc_due(
@@ -124,16 +129,16 @@ class Simulator:
             ev_required=tables.series(here, "ev_required"),
             ev_deliverable=tables.series(here, "ev_deliverable"),
         )
-        after, flows = physics.settle(state, self.move(state, action, row), row, self.params)
+        after, flows = physics.settle(state, self.move(state, bess, sockets, row), row, self.params)
         rates = Rates(view.price_per_kwh, view.carbon_kg_per_kwh, view.demand_counted, self.demand_price_per_kw)
         costs, peak_kw = objective.costs(flows, rates, state.peak_kw, self.site)
         same_month = tables.same_month[after.step.clamp(max=self.steps)].unsqueeze(-1)
         after = after._replace(peak_kw=peak_kw * same_month)
         return after, View(tables, self.params, self.site, after, ahead), flows, costs
 
-    def move(self, state: State, action: Tensor, row: Row) -> Moved:
+    def move(self, state: State, bess: Tensor, sockets: Tensor, row: Row) -> Moved:
         """What batteries and vehicles do in a step; a subclass may ask another simulator."""
-        return physics.move(state, action, row, self.params)
+        return physics.move(state, bess, sockets, row, self.params)
 
     def view(self, state: State) -> View:
         """What the sites know at this moment."""
