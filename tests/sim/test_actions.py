@@ -26,8 +26,8 @@ def view_by_hand(scenarios: ScenarioSet, ev_soc: list[float], required: list[flo
     """A view of five sockets with given vehicles."""
     simulator = Simulator(scenarios)
     view = simulator.view(simulator.initial(torch.tensor([0]), torch.tensor([0])))
-    view.ev_soc, view.soc_required = torch.tensor([ev_soc]), torch.tensor([required])
-    view.left = torch.tensor([left]).float()
+    view.ev_soc = torch.tensor([ev_soc])
+    view.known |= {"soc_required": torch.tensor([required]), "left": torch.tensor([left]).float()}
     return view
 
 

@@ -151,7 +151,8 @@ class CityLearnSimulator(Simulator):
         """Let CityLearn move B sites, one after the other."""
         scenario, step = state.scenario.tolist(), state.step.tolist()
         bess_soc, ev_soc, actions = (
-            part.detach().cpu().double().numpy() for part in (state.bess_soc, state.ev_soc, torch.cat([bess.unsqueeze(-1), sockets], -1))
+            part.detach().cpu().double().numpy()
+            for part in (state.bess_soc, state.ev_soc, torch.cat([bess.unsqueeze(-1), sockets], -1))
         )
         sites = [
             self._step(scenario[b], step[b], float(bess_soc[b]), ev_soc[b], actions[b]) for b in range(len(actions))

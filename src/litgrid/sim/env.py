@@ -16,6 +16,7 @@ from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.actions import MAPPINGS, Mapping
 from litgrid.sim.compiling import compiled
+from litgrid.sim.memory import keep_freed_memory
 from litgrid.sim.objective import Costs
 from litgrid.sim.observations import Observer
 from litgrid.sim.physics import Flows, State
@@ -95,6 +96,7 @@ class SiteEnv(EnvBase):
         seed: int = 0,
     ) -> None:
         super().__init__(device=device, batch_size=torch.Size([envs]))
+        keep_freed_memory()
         self.config = config
         self.simulator = self.simulator_class(scenarios, device)
         self._windows = Windows(self.simulator, envs, config.window_hours, seed)
@@ -119,9 +121,7 @@ class SiteEnv(EnvBase):
         return dict(self._observer.entity(state, view).items())
 
     def _move(self, before: State, view: View, end: Tensor, action: Tensor) -> tuple[Stepped, Flows, Costs]:
-        state, after, flows, costs = self.simulator.advance(
-            before, view, action[:, 0], self._map(view, action[:, 1:])
-        )
+        state, after, flows, costs = self.simulator.advance(before, view, action[:, 0], self._map(view, action[:, 1:]))
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | _done(state, end)), flows, costs
 

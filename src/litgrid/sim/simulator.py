@@ -91,7 +91,7 @@ class Simulator:
             scenario=scenario,
             step=step,
             bess_soc=bess_soc.to(self.device, self.dtype).clamp(self.site.battery.min_soc, 1.0),
-            ev_soc=self.tables.sockets(self.tables.read(scenario, step), "soc_start").contiguous(),
+            ev_soc=self.tables.sockets("soc_start", scenario, step),
             peak_kw=peak_kw.to(self.device, self.dtype),
         )
 
@@ -108,33 +108,30 @@ class Simulator:
         after, _, flows, costs = self.advance(state, self.view(state), action[:, 0], action[:, 1:])
         return after, flows, costs
 
-    def advance(
-        self, state: State, view: View, bess: Tensor, sockets: Tensor
-    ) -> tuple[State, View, Flows, Costs]:
-        """As ``step``, for whoever has the view of the state, and needs that of the next: each row is read once.
+    def advance(self, state: State, view: View, bess: Tensor, sockets: Tensor) -> tuple[State, View, Flows, Costs]:
+        """As ``step``, for whoever has the view of the state, and needs that of the next: nothing is read twice.
 
         Action: the battery's [B] and the sockets' [B, N].
         """
-        tables, here, ahead = self.tables, view.row, self.tables.read(state.scenario, state.step + 1)
-        left = tables.sockets(here, "left")
-        due = physics.soc_due(
-            tables.sockets(here, "soc_start"), tables.sockets(here, "soc_required"), left, self.params
-        )
+        tables, left = self.tables, view.left
+        series = tables.series(state.scenario, state.step)
         row = Row(
-            pv_kw=view.pv_kw,
-            load_kw=view.load_kw,
+            pv_kw=series["pv_kw"],
+            load_kw=series["load_kw"],
             left=left,
-            soc_due=due,
-            soc_start=tables.sockets(ahead, "soc_start"),
-            ev_required=tables.series(here, "ev_required"),
-            ev_deliverable=tables.series(here, "ev_deliverable"),
+            soc_due=physics.soc_due(view.sockets("soc_start"), view.soc_required, left, self.params),
+            soc_start=tables.sockets("soc_start", state.scenario, state.step + 1),
+            ev_required=series["ev_required"],
+            ev_deliverable=series["ev_deliverable"],
         )
         after, flows = physics.settle(state, self.move(state, bess, sockets, row), row, self.params)
-        rates = Rates(view.price_per_kwh, view.carbon_kg_per_kwh, view.demand_counted, self.demand_price_per_kw)
+        rates = Rates(
+            series["price_per_kwh"], series["carbon_kg_per_kwh"], view.demand_counted, self.demand_price_per_kw
+        )
         costs, peak_kw = objective.costs(flows, rates, state.peak_kw, self.site)
         same_month = tables.same_month[after.step.clamp(max=self.steps)].unsqueeze(-1)
         after = after._replace(peak_kw=peak_kw * same_month)
-        return after, View(tables, self.params, self.site, after, ahead), flows, costs
+        return after, View(tables, self.params, self.site, after, {"soc_start": row.soc_start}), flows, costs
 
     def move(self, state: State, bess: Tensor, sockets: Tensor, row: Row) -> Moved:
         """What batteries and vehicles do in a step; a subclass may ask another simulator."""

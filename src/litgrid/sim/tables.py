@@ -1,17 +1,17 @@
-"""The scenarios laid out for the simulator: one table, of which a step reads one contiguous row per site.
+"""The scenarios laid out for the simulator: dense tables of which a step reads one contiguous row per site.
 
-A step costs what its rows cost to fetch: they lie all over a table that no cache holds, so that each site's is one
-piece of memory, and what two columns tell (``physics.soc_due``) has no third.
+A step costs what its rows cost to fetch, all over tables that no cache holds: what the sockets' parts of a row tell
+(``physics.soc_due``) is no part of its own, and the parts lie side by side.
 """
 
 from __future__ import annotations
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor
 
 from litgrid.scenarios.scenario_set import ScenarioSet, occupancy
-from litgrid.sim.physics import Parameters, soc_due
+from litgrid.sim import physics
+from litgrid.sim.physics import Parameters
 from litgrid.site.calendar import hour_of_step, month_of_step, weekday_of_step
 from litgrid.site.site import Site
 from litgrid.site.tariff import demand_mask
@@ -28,7 +28,7 @@ SERIES = ("pv_kw", "load_kw", *FORECASTS)
 BOOKED = ("ev_required", "ev_deliverable")
 """Energies of the vehicles that leave after the row."""
 SOCKETS = ("left", "soc_required", "soc_start")
-"""Steps until departure (0 where the socket is free), SOC required, and the SOC of a vehicle that was charged at once."""
+"""Steps until departure (0 where the socket is free), SOC required, SOC of a vehicle that is charged at once."""
 
 
 class Tables:
@@ -55,49 +55,54 @@ class Tables:
         self.same_month[0] = 0.0
         counted = torch.as_tensor(demand_mask(scenarios.site)).to(device, dtype).T
         self.counted = counted[torch.arange(self.steps + 1) % len(counted)].contiguous()
-        columns = (*SERIES, *BOOKED)
-        self._column = {key: column for column, key in enumerate(columns)}
-        first, count = len(columns), len(params.socket_rate)
-        self._sockets = {key: slice(first + i * count, first + (i + 1) * count) for i, key in enumerate(SOCKETS)}
-        width = first + len(SOCKETS) * count
-        self._rows = torch.empty(len(scenarios), self.steps + 1, width, device=device, dtype=dtype)
-        for year in range(len(scenarios)):
-            self._rows[year] = _year(scenarios, year, params, device, dtype)
-        self._rows = self._rows.flatten(0, 1)
+        self._column = {key: column for column, key in enumerate((*SERIES, *BOOKED))}
+        years, rows = len(scenarios), self.steps + 1
+        self._series = torch.empty(years, rows, len(self._column), device=device, dtype=dtype)
+        self._sockets = torch.empty(years, rows, len(SOCKETS), len(params.socket_rate), device=device, dtype=dtype)
+        for year in range(years):  # one after the other: what is computed on the way takes more than what stays
+            _fill(self._series[year], self._sockets[year], scenarios, year, params)
+        self._series, self._sockets = self._series.flatten(0, 1), self._sockets.flatten(0, 2)
 
     @property
     def bytes(self) -> int:
-        """Memory that the rows take."""
-        return self._rows.nbytes
+        """Memory that the tables take."""
+        return self._series.nbytes + self._sockets.nbytes
 
     def rows(self, scenario: Tensor, step: Tensor) -> Tensor:
         """Numbers of the rows; beyond the year's end its last row."""
         return scenario * (self.steps + 1) + step.clamp(max=self.steps)
 
-    def read(self, scenario: Tensor, step: Tensor) -> Tensor:
-        """The given rows, [B, W], of which ``series`` and ``sockets`` are parts."""
-        return self._rows.index_select(0, self.rows(scenario, step))
+    def series(self, scenario: Tensor, step: Tensor) -> dict[str, Tensor]:
+        """All series at the given rows: name -> [B]."""
+        return dict(zip(self._column, self._series.index_select(0, self.rows(scenario, step)).unbind(-1), strict=True))
 
-    def series(self, row: Tensor, key: str) -> Tensor:
-        """One of ``SERIES`` or ``BOOKED`` of rows that were read: [B]."""
-        return row[:, self._column[key]]
-
-    def sockets(self, row: Tensor, key: str) -> Tensor:
-        """One of ``SOCKETS`` of rows that were read: [B, N]."""
-        return row[:, self._sockets[key]]
+    def sockets(self, key: str, scenario: Tensor, step: Tensor) -> Tensor:
+        """One of ``SOCKETS`` at the given rows: [B, N]."""
+        return self._sockets.index_select(0, self.rows(scenario, step) * len(SOCKETS) + SOCKETS.index(key))
 
     def window(self, key: str, scenario: Tensor, step: Tensor, steps: int) -> Tensor:
         """One series from the given rows on: [B, steps]; beyond the year's end its last row repeats."""
         ahead = step.unsqueeze(-1) + torch.arange(steps, device=step.device)
-        return self._rows[:, self._column[key]][self.rows(scenario.unsqueeze(-1), ahead)]
+        return self._series[:, self._column[key]][self.rows(scenario.unsqueeze(-1), ahead)]
 
 
-def _year(scenarios: ScenarioSet, year: int, params: Parameters, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The rows of one year, [T + 1, W]; the last is its end."""
-    sockets, booked = _sockets(scenarios.sessions[year : year + 1].to(device), scenarios.steps, params, dtype)
-    series = torch.stack([scenarios.series[year, :][key].to(device, dtype) for key in SERIES], -1)
-    end = torch.cat([series[-1], torch.zeros_like(booked[0]), torch.zeros_like(sockets[0])])
-    return torch.cat([torch.cat([series, booked, sockets], -1), end.unsqueeze(0)])
+def _fill(series: Tensor, sockets: Tensor, scenarios: ScenarioSet, year: int, params: Parameters) -> None:
+    """Write one year into its tables [T + 1, ...]; the last row is its end."""
+    now = slice(scenarios.steps)
+    for column, key in enumerate(SERIES):
+        series[now, column] = scenarios.series[key][year].to(series)
+    occupied = occupancy(scenarios.sessions[year : year + 1].to(series.device), sockets.shape[-1], scenarios.steps)[0]
+    left, elapsed = occupied["left"].to(series), occupied["elapsed"].to(series)
+    arrival, required = occupied["soc_arrival"].to(series), occupied["soc_required"].to(series)
+    rate = params.socket_rate * params.socket_efficiency  # stored in a step at full power
+    start = torch.minimum(arrival + elapsed * rate, torch.maximum(required, arrival))
+    for part, values in enumerate((left, required, start)):
+        sockets[now, part] = values
+    due = physics.soc_due(start, required, left, params)
+    for column, soc in enumerate((required, due), len(SERIES)):
+        series[now, column] = ((soc - arrival).clamp(min=0.0) * (left == 1)) @ params.socket_capacity_kwh
+    series[-1, : len(SERIES)] = series[-2, : len(SERIES)]
+    series[-1, len(SERIES) :], sockets[-1] = 0.0, 0.0
 
 
 def _clock(site: Site, steps: int, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -113,15 +118,3 @@ def _clock(site: Site, steps: int, device: torch.device, dtype: torch.dtype) -> 
         "month_elapsed": ((torch.arange(site.steps_per_year) - first) / length).to(dtype),
     }
     return {key: values[row].to(device) for key, values in clock.items()}
-
-
-def _sockets(sessions: TensorDict, steps: int, params: Parameters, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """What a year's sessions mean for every row: the parts of ``SOCKETS`` [T, 3 N], and ``BOOKED`` [T, 2]."""
-    occupied = occupancy(sessions, len(params.socket_rate), steps)[0]
-    left, elapsed = occupied["left"].to(dtype), occupied["elapsed"].to(dtype)
-    arrival, required = occupied["soc_arrival"].to(dtype), occupied["soc_required"].to(dtype)
-    rate = params.socket_rate * params.socket_efficiency  # stored in a step at full power
-    start = torch.minimum(arrival + elapsed * rate, torch.maximum(required, arrival))
-    due = soc_due(start, required, left, params)
-    booked = [((soc - arrival).clamp(min=0.0) * (left == 1)) @ params.socket_capacity_kwh for soc in (required, due)]
-    return torch.cat([left, required, start], -1), torch.stack(booked, -1)

@@ -18,10 +18,8 @@ def month_to_date_kw(simulator: Simulator) -> Tensor:
     tables = simulator.tables
     scenario = torch.arange(len(simulator.scenarios), device=simulator.device).unsqueeze(-1)
     step = torch.arange(simulator.steps + 1, device=simulator.device)
-    rows = tables.read(scenario.expand(-1, len(step)).flatten(), step.repeat(len(scenario)))
-    net_kw = (tables.series(rows, "load_kw") - tables.series(rows, "pv_kw")).clamp(min=0.0).view(
-        len(scenario), -1, 1
-    ) * tables.counted
+    series = tables.series(scenario.expand(-1, len(step)).flatten(), step.repeat(len(scenario)))
+    net_kw = (series["load_kw"] - series["pv_kw"]).clamp(min=0.0).view(len(scenario), -1, 1) * tables.counted
     starts = (tables.same_month == 0).nonzero().flatten().tolist()
     before = torch.zeros_like(net_kw)
     for start, end in zip(starts, [*starts[1:], len(step)], strict=True):
