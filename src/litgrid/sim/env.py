@@ -291,8 +291,7 @@ class SiteEnv(WindowEnv[State, View]):
     def _move(
         self, before: State, view: View, end: Tensor, action: Tensor
     ) -> tuple[Stepped[State, View], Flows, Costs]:
-        state, flows, costs = self.simulator.step(before, self._map(view, action), view)
-        after = self.simulator.view(state)
+        state, after, flows, costs = self.simulator.advance(before, view, action[:, 0], self._map(view, action[:, 1:]))
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
 
