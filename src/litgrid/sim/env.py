@@ -111,6 +111,11 @@ class SiteEnv(EnvBase):
         """Where the sites stand."""
         return self._state
 
+    @property
+    def table_bytes(self) -> int:
+        """Memory of the tables that steps read, the observation's included."""
+        return self.simulator.tables.bytes + self._observer.bytes
+
     def _start(self, state: State, end: Tensor) -> None:
         self._state, self._end = state, end
         self._view = self.simulator.view(state)
@@ -125,6 +130,12 @@ class SiteEnv(EnvBase):
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | _done(state, end)), flows, costs
 
+    def pure_step(self, *tensors: Tensor) -> tuple[State, dict[str, Tensor]]:
+        """A step as a function of tensors: state, ends of the windows and action give the next state and outputs."""
+        state = State(*tensors[:-2])
+        (after, _, values), _, _ = self._move(state, self.simulator.view(state), *tensors[-2:])
+        return after, values
+
     def _eager(self, before: State, view: View, end: Tensor, action: Tensor) -> Stepped:
         stepped, self.flows, self.costs = self._move(before, view, end, action)
         return stepped
@@ -133,12 +144,7 @@ class SiteEnv(EnvBase):
         if self.config.backend != "litgrid":
             raise InputError(f"compile: found true with backend {self.config.backend}, expected backend litgrid")
 
-        def step(*tensors: Tensor) -> tuple[State, dict[str, Tensor]]:
-            state = State(*tensors[:-2])
-            (after, _, values), _, _ = self._move(state, self.simulator.view(state), *tensors[-2:])
-            return after, values
-
-        fused = compiled(step, *self._state, self._end, self.action_spec.zero())
+        fused = compiled(self.pure_step, *self._state, self._end, self.action_spec.zero())
 
         def advance(before: State, _: View, end: Tensor, action: Tensor) -> Stepped:
             state, values = fused(*before, end, action)
