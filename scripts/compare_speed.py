@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKER = """
 import sys, time
 import torch
-from litgrid.cli.bench import bench_site
+try:
+    from litgrid.cli.bench_tools import bench_site
+except ImportError:  # revisions before that module
+    from litgrid.cli.bench import bench_site
 from litgrid.scenarios.random import random_scenarios
 from litgrid.sim.env import EnvConfig, make_env
 envs, sockets, compile, steps = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True", 48

@@ -16,7 +16,7 @@ from torch.fx.node import map_arg
 from torch.utils._triton import has_triton
 
 Function = Callable[..., Any]
-OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {"cpp.enable_floating_point_contract_flag": "fast"}
+OPTIONS: dict[str, str | int | bool | Function] = {"cpp.enable_floating_point_contract_flag": "fast"}
 """Of TorchInductor: products and sums may become one instruction, rounded once."""
 
 

@@ -153,6 +153,12 @@ class WindowEnv(EnvBase, Generic[S, V]):
         """Step; and the step's flows and costs."""
         raise NotImplementedError
 
+    def pure_step(self, *tensors: Tensor) -> tuple[S, dict[str, Tensor]]:
+        """A step as a function of tensors: state, ends of the windows and action give the next state and outputs."""
+        state = type(self._state)(*tensors[:-2])
+        (after, _, values), _, _ = self._move(state, self._see(state), *tensors[-2:])
+        return after, values
+
     def _eager(self, before: S, view: V, end: Tensor, action: Tensor) -> Stepped[S, V]:
         stepped, self.flows, self.costs = self._move(before, view, end, action)
         return stepped
@@ -160,14 +166,7 @@ class WindowEnv(EnvBase, Generic[S, V]):
     def _compile(self) -> Callable[[S, V, Tensor, Tensor], Stepped[S, V]]:
         if self.config.backend != "litgrid":
             raise InputError(f"compile: found true with backend {self.config.backend}, expected backend litgrid")
-        make = type(self._state)
-
-        def step(*tensors: Tensor) -> tuple[S, dict[str, Tensor]]:
-            state = make(*tensors[:-2])
-            (after, _, values), _, _ = self._move(state, self._see(state), *tensors[-2:])
-            return after, values
-
-        fused = compiled(step, *self._state, self._end, self.action_spec.zero())
+        fused = compiled(self.pure_step, *self._state, self._end, self.action_spec.zero())
 
         def advance(before: S, _: V, end: Tensor, action: Tensor) -> Stepped[S, V]:
             state, values = fused(*before, end, action)
@@ -279,6 +278,11 @@ class SiteEnv(WindowEnv[State, View]):
         self._map = MAPPINGS[config.sockets]
         lowest = self.simulator.params.socket_lowest
         self._begin(torch.cat([lowest.new_full((1,), -1.0), lowest]))
+
+    @property
+    def table_bytes(self) -> int:
+        """Memory of the tables that steps read, the observation's included."""
+        return self.simulator.tables.bytes + self._observer.bytes
 
     def _see(self, state: State) -> View:
         return self.simulator.view(state)

@@ -173,6 +173,11 @@ class Observer:
         years = torch.arange(len(simulator.scenarios), device=simulator.device)
         self._exogenous = torch.cat([self._year(year) for year in years])
 
+    @property
+    def bytes(self) -> int:
+        """Memory that the features take."""
+        return self._exogenous.nbytes
+
     def _year(self, scenario: Tensor) -> Tensor:
         step = torch.arange(self._simulator.steps + 1, device=scenario.device)
         return exogenous(self._simulator.view(self._simulator.initial(scenario.expand_as(step), step)))
