@@ -146,7 +146,7 @@ class WindowEnv(EnvBase, Generic[S, V]):
         raise NotImplementedError
 
     def _observe(self, state: S, view: V) -> dict[str, Tensor]:
-        """What agents observe where an episode begins."""
+        """What agents observe where an episode begins; where it goes on, TorchRL keeps what they have."""
         raise NotImplementedError
 
     def _move(self, before: S, view: V, end: Tensor, action: Tensor) -> tuple[Stepped[S, V], Any, Any]:
@@ -201,8 +201,12 @@ class WindowEnv(EnvBase, Generic[S, V]):
         chosen = None if tensordict is None else tensordict.get("_reset", None)
         if chosen is not None:
             chosen = chosen.view(self.batch_size)
-            state = type(state)(*(pick(chosen, *pair) for pair in zip(state, self._state, strict=True)))
-            end = pick(chosen, end, self._end)
+
+            def merge(new: Tensor, old: Tensor) -> Tensor:
+                return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+            state = type(state)(*map(merge, state, self._state))
+            end = merge(end, self._end)
         self._start(state, end)
         values = self._observe(state, self._view) | done(state.step, end)
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
@@ -291,11 +295,6 @@ class SiteEnv(WindowEnv[State, View]):
         after = self.simulator.view(state)
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
-
-
-def pick(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """New values where environments [B] are chosen, else the old ones, [B, ...]."""
-    return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def done(step: Tensor, end: Tensor) -> dict[str, Tensor]:
