@@ -96,9 +96,10 @@ def test_what_does_not_add_up_is_an_error(district: District, part: str, field: 
 
 
 @pytest.mark.parametrize("name", ["uncontrolled", "self_consumption"])
-@pytest.mark.parametrize("split", ["validation", "all"])
-def test_validation_is_evaluation(district: District, name: str, split: str) -> None:
-    world = DistrictWorld(split_district(district, split, Objective()), dtype=torch.float64)  # type: ignore[arg-type]
+def test_validation_is_evaluation(district: District, name: str) -> None:
+    blocks = ((0, 30), (50, 71), (100, 140))
+    scenarios = DistrictScenarios(district, Objective().with_preset(), "validation", blocks)
+    world = DistrictWorld(scenarios, dtype=torch.float64)
     figures, _ = account(district_rollout(world, make(name)))
     result = validate(world, make(name))
     assert result.objective == pytest.approx(figures["objective"], rel=1e-12)
