@@ -179,6 +179,7 @@ class Algorithm(LightningModule, ABC):
         if hasattr(self, "collector"):
             return
         envs, device = self.collection.envs, self.trainer.strategy.root_device
+        self.env_config = self.env_config.stated(self.data.train)
         env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
         torch.manual_seed(self.stream(1))
         self.build(Spaces.of(env))

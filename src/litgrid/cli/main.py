@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from litgrid.cli.memory import keep_freed_memory
 from litgrid.errors import InputError
 
 # command -> (module with ``run(argv)``, what it does); modules are imported when they are called
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Threads that spin while they wait gain nothing with small tensors, and cost a busy machine three quarters
             # of its speed (docs/performance.md). Only libraries that are loaded after this read it.
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        keep_freed_memory()
         if arguments[0] not in COMMANDS:
             raise InputError(f"unknown command {arguments[0]!r}; expected one of: {', '.join(COMMANDS)}")
         importlib.import_module(COMMANDS[arguments[0]][0]).run(arguments)
