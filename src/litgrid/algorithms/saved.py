@@ -87,7 +87,12 @@ def read_whole(path: Path) -> Content:
     content = read(path)
     if RESUME not in content:
         raise Damaged("it has weights, and not the state that a run goes on from")
-    for file in side_files(content[RESUME]):
+    try:
+        frames_of(content)
+        files = list(side_files(content[RESUME]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("it is no checkpoint of a run") from error
+    for file in files:
         beside = path.parent / file["path"]
         if not beside.is_file():
             raise Damaged(f"its file {file['path']} is missing")

@@ -239,6 +239,10 @@ def run(argv: list[str]) -> None:
         )
     except InputError:
         raise
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C where it is not yet training
+            raise KeyboardInterrupt from end
+        raise
     except ValueError as error:
         if "Given value type" in str(error):  # jsonargparse wraps what the configuration's own checks raise
             raise InputError(one_line(str(error))) from error
