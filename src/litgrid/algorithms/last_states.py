@@ -60,7 +60,7 @@ class LastStates:
                 self._prune()
         except Stopped:
             if trainer.is_global_zero:
-                saved.tidy(self._folder, self._kept.values())
+                self._forget(path)
             raise
         finally:
             self.entry = None
@@ -100,6 +100,12 @@ class LastStates:
             return {"state": {"path": path, "sha256": saved.write(self._folder / path, state)}, "segments": segments}
         except Stopped as error:
             return {"error": str(error)}
+
+    def _forget(self, path: Path) -> None:
+        """Leave nothing of a state that could not be saved."""
+        if path not in self._kept:
+            path.unlink(missing_ok=True)
+        saved.tidy(self._folder, self._kept.values())
 
     def _prune(self) -> None:
         """Give the newest state its second name, and remove what is no longer kept."""
@@ -153,5 +159,5 @@ def _metrics_file(trainer: Trainer) -> MetricsFile:
 def _rows(trainer: Trainer) -> int:
     """Return the rows of metrics.csv, once the disk has them."""
     file = _metrics_file(trainer)
-    file.save()
+    file.sync()
     return file.rows

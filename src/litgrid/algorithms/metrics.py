@@ -75,7 +75,7 @@ class MetricsFile(Logger):
         self.rows += 1
 
     @rank_zero_only
-    def save(self) -> None:
+    def sync(self) -> None:
         """Wait until the disk has all rows."""
         if self.rows:
             with writing(self.path), self.path.open("rb+") as file:

@@ -80,6 +80,9 @@ class TrainCLI(LightningCLI):
         parser.link_arguments("seed_everything", "model.init_args.seed")
         parser.link_arguments("model", "trainer.max_epochs", compute_fn=epochs)
 
+    def _parse_ckpt_path(self) -> None:
+        """Read nothing: Lightning looks for hyperparameters in the checkpoint, which config.yaml has."""
+
     def before_instantiate_classes(self) -> None:
         """Refuse what can't be written, before anything is computed."""
         check_json(self._get(self.config, "json"))
