@@ -25,11 +25,12 @@ def least_laxity(slack: Tensor, gain: Tensor, drain: Tensor, lowest: Tensor) -> 
         slack: [B, N] SOC that full power in all steps after this one would leave above the required one. What is
             missing has to be charged now; what is to spare may be discharged where the socket can.
         gain: SOC that a step at full power gives.
-        drain: SOC that a step of full discharge takes.
+        drain: SOC that a step of full discharge takes, at least the gain: so the smaller quotient is that of the gain
+            where something is missing, and that of the drain where something is to spare.
         lowest: [N] lowest action of each socket.
     """
-    needed = torch.where(slack < 0.0, slack * (1.0 / gain), slack * (1.0 / drain))
-    return torch.clamp(torch.maximum(-needed, lowest), max=1.0)
+    spare = torch.minimum(slack * (1.0 / gain), slack * (1.0 / drain))  # faster than torch.where
+    return torch.clamp(torch.maximum(-spare, lowest), max=1.0)
 
 
 def onto(least: Tensor, action: Tensor, lowest: Tensor) -> Tensor:
