@@ -15,6 +15,7 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+from lightning import Trainer
 from tensordict import TensorDictBase
 from torch import Tensor
 from torch.optim import Optimizer
@@ -98,19 +99,19 @@ class Plan:
         return self.needed <= self.free
 
 
-def plan(algorithm: Algorithm, source: Source, device: torch.device, precision: str = "32-true", ranks: int = 1) -> Plan:
+def plan(algorithm: Algorithm, source: Source, trainer: Trainer) -> Plan:
     """Foresee the memory of a training.
 
     Args:
         algorithm: as configured, not yet trained.
         source: of its scenarios.
-        device: that everything will live on.
-        precision: of Lightning's trainer; what ends in ``mixed`` computes in 16 bits.
-        ranks: processes on this machine that share the memory.
+        trainer: says on which device all of it will live, how precise it is (what ends in ``mixed`` computes in 16
+            bits), and how many processes share the device's memory.
 
     Raises:
         InputError: the networks alone are larger than what is free.
     """
+    device, precision = trainer.strategy.root_device, str(trainer.precision)
     free = free_bytes(device)
     sample = source.sample()
     _refuse_networks(algorithm, sample, free)
@@ -131,7 +132,7 @@ def plan(algorithm: Algorithm, source: Source, device: torch.device, precision: 
         "replay": row * capacity,
         **learning,
     }
-    return Plan(parts, free, ranks, row)
+    return Plan(parts, free, 1 if device.type == "cuda" else trainer.num_devices, row)
 
 
 def rehearse(algorithm: Algorithm, scenarios: Scenarios, sizes: Sizes, precision: str) -> dict[str, float]:
@@ -193,9 +194,7 @@ def _resized(algorithm: Algorithm, collection: Collection, update: int) -> Algor
     match trial:
         case SAC():
             kept = max(update, collection.frames_per_batch)
-            trial.replay = replace(
-                trial.replay, capacity=kept, batch_size=update, updates_per_batch=1, warmup_frames=0
-            )
+            trial.replay = replace(trial.replay, capacity=kept, batch_size=update, updates_per_batch=1, warmup_frames=0)
         case PPO():
             trial.proximity = replace(trial.proximity, minibatch=update, epochs=1, target_kl=None)
     return trial
