@@ -47,7 +47,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(random_scenarios(site, 1, 10 * site.steps_per_day, len(split)), split=split)
 
     monkeypatch.setattr("litgrid.scenarios.store.load", load)
-    monkeypatch.setattr((base, "validate"), lambda *_: Validation(1.0, 1.0))
+    monkeypatch.setattr(base, "validate", lambda *_: Validation(1.0, 1.0))
     monkeypatch.setattr(probe, "missing", lambda _: "a C++ compiler")
 
 
@@ -187,11 +187,10 @@ def make(kind: type[Algorithm], **special: Any) -> Algorithm:
         ((WindowEnv, "_step"), "environment", "model.collection.envs 8"),
         ((SAC, "update"), "update", "trainer.precision bf16-mixed"),
         ((MetricsFile, "log_metrics"), "logging", "model.budget.batches_per_row 10"),
-        ((base, "validate"), "validation", None),
     ],
 )
 def test_the_slowest_part_is_found(
-    slowed: tuple[Any, str], bottleneck: str, setting: str | None, small_site: Site, monkeypatch: pytest.MonkeyPatch
+    slowed: tuple[Any, str], bottleneck: str, setting: str, small_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(*slowed, slow(getattr(*slowed)))
     replay = Replay(capacity=100, batch_size=8, updates_per_batch=1, warmup_frames=1000)
@@ -203,16 +202,33 @@ def test_the_slowest_part_is_found(
     found = probe.probe(algorithm, ScenarioData(small_site), make_trainer, 0.2)
     assert next(iter(found.shares)) == bottleneck
     settings = [change.setting for change in probe.changes(algorithm, bottleneck, CPU, bf16=True)]
-    assert settings[:1] == ([setting] if setting else [])
+    assert settings[0] == setting
     assert algorithm.frames == algorithm.updates == 0  # a copy was trained
+
+
+def test_validations_count_in_an_epoch() -> None:
+    """1,000 frames at 100 a second, then 30 seconds of validation."""
+    found = probe.Measured(100.0, 10.0, 30.0, 1000, {"environment": 0.2, "sample": 0.1, "update": 0.6, "logging": 0.1})
+    assert (found.epoch_seconds, found.overall_frames_per_second) == (40.0, 25.0)
+    expected = {"validation": 0.75, "update": 0.15, "environment": 0.05, "sample": 0.025, "logging": 0.025}
+    assert found.shares == pytest.approx(expected)
+    assert list(found.shares)[0] == "validation"
+    assert probe.changes(make(A2C), "validation", CPU, bf16=True) == []
+
+
+def replay_of(algorithm: Algorithm) -> Replay:
+    """The replay settings of SAC."""
+    assert isinstance(algorithm, SAC)
+    return algorithm.replay
 
 
 def test_changes_are_made_to_a_copy() -> None:
     sac = make(SAC, replay=Replay(updates_per_batch=4))
     (fewer,) = probe.changes(sac, "sample", CPU, bf16=False)
-    assert (fewer.setting, fewer.algorithm.replay.updates_per_batch) == ("model.replay.updates_per_batch 2", 2)
-    assert (fewer.caution != "", sac.replay.updates_per_batch) == (True, 4)  # type: ignore[attr-defined]
+    assert (fewer.setting, replay_of(fewer.algorithm).updates_per_batch) == ("model.replay.updates_per_batch 2", 2)
+    assert (fewer.caution != "", replay_of(sac).updates_per_batch) == (True, 4)
     (larger,) = probe.changes(make(PPO, proximity=Proximity(minibatch=5)), "update", CPU, bf16=False)
+    assert isinstance(larger.algorithm, PPO)
     assert (larger.setting, larger.algorithm.proximity.minibatch) == ("model.proximity.minibatch 8", 8)
     (batch,) = probe.changes(make(A2C), "update", CPU, bf16=False)
     assert (batch.setting, batch.algorithm.collection.frames_per_batch) == ("model.collection.frames_per_batch 16", 16)
