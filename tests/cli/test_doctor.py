@@ -212,7 +212,7 @@ def test_validations_count_in_an_epoch() -> None:
     assert (found.epoch_seconds, found.overall_frames_per_second) == (40.0, 25.0)
     expected = {"validation": 0.75, "update": 0.15, "environment": 0.05, "sample": 0.025, "logging": 0.025}
     assert found.shares == pytest.approx(expected)
-    assert list(found.shares)[0] == "validation"
+    assert next(iter(found.shares)) == "validation"
     assert probe.changes(make(A2C), "validation", CPU, bf16=True) == []
 
 
