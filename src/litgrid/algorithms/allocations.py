@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 MADE_OUTSIDE = torch.ops.aten.lift_fresh.default  # torch.tensor([...]): filled before the dispatcher sees it
 
 
-class Allocations(TorchDispatchMode):
+class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that operations make while it is entered, views once.
 
     What an operation uses within itself (workspaces of a matrix product) is not seen, and neither is memory that was
@@ -26,7 +26,7 @@ class Allocations(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._known: set[int] = set()

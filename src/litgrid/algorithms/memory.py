@@ -208,7 +208,7 @@ def _simplest(config: EnvConfig) -> EnvConfig:
 def _optimize(algorithm: Algorithm, optimizer: Optimizer, loss: Tensor) -> None:
     """Do what ``Algorithm.optimize`` does, without a trainer."""
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     algorithm.on_before_optimizer_step(optimizer)
     optimizer.step()
 
