@@ -24,6 +24,7 @@ from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.keeping import Checkpoints
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.ppo import PPO
+from litgrid.algorithms.remedies import refuse_what_does_not_fit
 from litgrid.algorithms.sac import SAC
 from litgrid.algorithms.saved import BEST, LAST
 from litgrid.cli.messages import one_line, warn
@@ -127,6 +128,7 @@ class TrainCLI(LightningCLI):
         """Say what is going to happen."""
         source, model = self.datamodule.source, self.model
         warn(source)
+        refuse_what_does_not_fit(model, source, self.trainer)
         print(
             f"Training {model.name.upper()} on {source.details}.\n"
             f"{model.budget.total_frames:,} frames in {model.collection.envs} environments on "
@@ -223,26 +225,38 @@ def quiet() -> None:
 
 
 def run(argv: list[str]) -> None:
-    """Run ``fit``, ``validate``, ``test`` or ``predict``.
+    """Run ``fit``, ``validate``, ``test`` or ``predict``; raises as ``parse_and_run`` does.
 
     Args:
         argv: the command and its options.
+    """
+    parse_and_run(TrainCLI, with_config(argv))
+
+
+def parse_and_run(cli: type[TrainCLI], argv: list[str], trainer_class: type[Trainer] = Trainer) -> None:
+    """Run one of a command line's commands.
+
+    Args:
+        cli: the command line.
+        argv: the command and its options.
+        trainer_class: whose methods the commands are.
 
     Raises:
         InputError: an option, the configuration or a file that it names is wrong.
     """
     quiet()
     try:
-        TrainCLI(
+        cli(
             Algorithm,
             ScenarioData,
             subclass_mode_model=True,
             parser_class=TrainParser,
+            trainer_class=trainer_class,
             trainer_defaults=dict(TRAINER),
             save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=with_config(argv),
+            args=argv,
         )
     except InputError:
         raise
