@@ -105,6 +105,7 @@ class Algorithm(LightningModule, ABC):
         "time/sample": "share of the wall-clock time in writing to and sampling from the replay buffer",
         "time/update": "share of the wall-clock time in losses, backward and optimiser",
         "time/validate": "share of the wall-clock time in validations",
+        "time/log": "share of the wall-clock time in metrics and loggers",
     }
     actor: ProbabilisticActor
 
@@ -203,7 +204,7 @@ class Algorithm(LightningModule, ABC):
 
     def on_train_start(self) -> None:
         """Begin the learning curve with the untrained policy."""
-        if self.frames == 0:
+        if self.frames == 0 and self.trainer.limit_val_batches:
             self.record(self.validation_metrics())
         self.stopwatch.reset(self.frames, self.updates)
 
@@ -212,10 +213,12 @@ class Algorithm(LightningModule, ABC):
         with self.stopwatch.measure("collect"):
             frames = next(self._batches)
         self.frames += frames.numel()
-        self._follow_returns(frames)
+        with self.stopwatch.measure("log"):
+            self._follow_returns(frames)
         metrics = self.learn(frames)
         if (batch_idx + 1) % self.budget.batches_per_row == 0:
-            self.record({**metrics, **self._progress()})
+            with self.stopwatch.measure("log"):
+                self.record({**metrics, **self._progress()})
 
     def optimize(self, loss: Tensor) -> None:
         """Make one step down the gradient of a loss."""

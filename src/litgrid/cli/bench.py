@@ -1,4 +1,4 @@
-"""``bench sim``: how fast this machine simulates. ``bench parity`` is in ``parity``."""
+"""``bench sim``: how fast this machine simulates. ``bench train`` and ``bench parity`` have their own modules."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torchrl.envs import EnvBase
 
-from litgrid.cli import parity
+from litgrid.cli import bench_train, parity
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.errors import InputError
 from litgrid.scenarios.random import random_scenarios
@@ -62,8 +62,19 @@ def run(argv: list[str]) -> None:
     same.add_argument("--steps", type=int, default=200, help="of each")
     same.add_argument("--seed", type=int, default=0, help="of all that is drawn")
     same.add_argument("--json", type=str, default=None, help="file for the figures, - for standard output")
+    train = Parser(description="Frames and updates a second of SAC, PPO and A2C, beside plain PyTorch and Stable-Baselines3.")
+    train.add_argument("--algorithms", type=list[Literal["sac", "ppo", "a2c"]], default=["sac", "ppo", "a2c"], help="which, as [sac,ppo]")
+    train.add_argument("--envs", type=str, default="1,64,1024", help="how many environments side by side")
+    train.add_argument("--sockets", type=int, default=128, help="sockets of the site")
+    train.add_argument("--observation", type=Literal["flat", "entity"], default="flat", help="of the agents")
+    train.add_argument("--precision", type=Literal["32-true", "bf16-mixed"], default="32-true", help="of the networks")
+    train.add_argument("--seconds", type=float, default=3.0, help="least length of each measurement")
+    train.add_argument("--repeats", type=int, default=2, help="of each measurement, in turns; the fastest counts")
+    train.add_argument("--sb3", type=bool, default=True, help="Stable-Baselines3, too, where it is installed")
+    train.add_argument("--json", type=str, default=None, help="file for the figures, - for standard output")
     commands = parser.add_subcommands(dest="command", required=True)
     commands.add_subcommand("sim", sim)
+    commands.add_subcommand("train", train)
     commands.add_subcommand("parity", same)
     chosen = parser.parse_args(argv[1:])
     options = chosen[chosen.command]
@@ -72,6 +83,9 @@ def run(argv: list[str]) -> None:
         envs, sockets = _counts("--envs", options.envs), _counts("--sockets", options.sockets, least=2)
         figures = measure(envs, sockets, options.seconds)
         text = _table(figures)
+    elif chosen.command == "train":
+        figures = _train(options)
+        text = bench_train.table(figures["rows"])
     else:
         figures = parity.measure(options.cases, options.steps, options.seed)
         text = parity.table(figures)
@@ -81,6 +95,22 @@ def run(argv: list[str]) -> None:
         write_json(figures, options.json)
     if not figures.get("passed", True):
         raise SystemExit(1)
+
+
+def _train(options: Any) -> Figures:
+    """The figures of ``bench train``."""
+    envs, sockets = _counts("--envs", options.envs), _counts("--sockets", str(options.sockets), least=2)[0]
+    rows = bench_train.measure(
+        random_scenarios(bench_site(sockets), scenarios=2),
+        options.algorithms,
+        envs,
+        observation=options.observation,
+        precision=options.precision,
+        seconds=options.seconds,
+        repeats=options.repeats,
+        sb3=options.sb3,
+    )
+    return {"machine": machine(), "rows": rows}
 
 
 def _counts(option: str, text: str, least: int = 1) -> list[int]:
