@@ -200,7 +200,15 @@ class Algorithm(LightningModule, ABC):
 
     def configure_optimizers(self) -> Optimizer:
         """One Adam with a named group of parameters for each network."""
-        return Adam(self.parameter_groups())
+        return self.adam()
+
+    def adam(self) -> Adam:
+        """Adam in one kernel for all parameters, two to three times as fast as tensor by tensor.
+
+        Where gradients are scaled (``16-mixed``) it would unscale them itself, after they have been clipped.
+        """
+        scaled = self._trainer is not None and getattr(self._trainer.precision_plugin, "scaler", None) is not None
+        return Adam(self.parameter_groups(), fused=not scaled)
 
     def on_train_start(self) -> None:
         """Begin the learning curve with the untrained policy."""

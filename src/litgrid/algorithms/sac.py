@@ -142,6 +142,8 @@ class SAC(Algorithm):
         self.loss.make_value_estimator(ValueEstimators.TD0, gamma=self.discount)
         _ = self.loss.target_entropy  # registers its buffer, without which a checkpoint does not load
         self.target_critics = SoftUpdate(self.loss, tau=self.target_rate)
+        observed = list(spaces.shapes)
+        self.kept = [*observed, "action", *(("next", key) for key in (*observed, "reward", "done", "terminated"))]
         self.buffer = TensorDictReplayBuffer(
             storage=LazyTensorStorage(self.replay.capacity, device=self.device),
             batch_size=self.replay.batch_size,
@@ -159,7 +161,7 @@ class SAC(Algorithm):
     def learn(self, batch: TensorDictBase) -> dict[str, Tensor]:
         """Store the new frames, then update on samples of all."""
         with self.stopwatch.measure("sample"):
-            self.buffer.extend(batch.reshape(-1))
+            self.buffer.extend(batch.select(*self.kept).reshape(-1))
         if len(self.buffer) < self.replay.warmup_frames:
             return {}
         for _ in range(self.replay.updates_per_batch):

@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.networks import Spaces, make_critic, make_value
-from litgrid.algorithms.on_policy import OnPolicy, standardized
+from litgrid.algorithms.on_policy import ENTROPY, OnPolicy, standardized
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
 from litgrid.algorithms.stopwatch import Stopwatch
@@ -87,7 +87,7 @@ class Loop(Generic[Algo]):
 
     def adam(self, *groups: tuple[list[nn.Parameter], float]) -> None:
         """Make the optimiser."""
-        self.optimizer = Adam([{"params": params, "lr": rate} for params, rate in groups])
+        self.optimizer = Adam([{"params": params, "lr": rate} for params, rate in groups], fused=True)
 
     def iterate(self) -> None:
         """Collect frames and learn from them."""
@@ -198,11 +198,10 @@ class PlainOnPolicy(Loop[Learner]):
         value: Tensor = self.critic(*observation[: self.inputs]).squeeze(-1)
         return value
 
-    def log_prob(self, observation: Observation, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probability of actions [B], and the policy's entropy [B]."""
-        mean, deviation = self.gaussian(observation)
+    def log_prob(self, action: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+        """Log probability of actions [B]."""
         density = -0.5 * ((action - mean) / deviation) ** 2 - deviation.log() - 0.5 * math.log(2.0 * math.pi)
-        return density.sum(-1), (0.5 + 0.5 * math.log(2.0 * math.pi) + deviation.log()).sum(-1)
+        return density.sum(-1)
 
     @torch.no_grad()
     def collect(self) -> tuple[Observation, Tensor, Tensor, Tensor, Tensor]:
@@ -214,7 +213,7 @@ class PlainOnPolicy(Loop[Learner]):
                 before = self.sites.observation
                 mean, deviation = self.gaussian(before)
                 action = torch.normal(mean, deviation)
-                log_prob, _ = self.log_prob(before, action)
+                log_prob = self.log_prob(action, mean, deviation)
                 after, reward, ended = self.sites.step(action)
                 observations.append(before)
             with self.stopwatch.measure("sample"):
@@ -242,10 +241,13 @@ class PlainOnPolicy(Loop[Learner]):
             total = result[step] = error[step] + going_on[step] * total
         return result
 
-    def rest(self, observation: Observation, target: Tensor, entropy: Tensor) -> Tensor:
+    def rest(self, observation: Observation, target: Tensor, deviation: Tensor) -> Tensor:
         """The critic's loss and the entropy's."""
         weights = self.algorithm.weights
-        return weights.critic * mse_loss(self.value(observation), target) - weights.entropy * entropy.mean()
+        loss = weights.critic * mse_loss(self.value(observation), target)
+        if weights.entropy == 0.0:
+            return loss
+        return loss - weights.entropy * (ENTROPY + deviation.log()).sum(-1).mean()
 
 
 class PlainPPO(PlainOnPolicy[PPO]):
@@ -268,10 +270,11 @@ class PlainPPO(PlainOnPolicy[PPO]):
         """The clipped objective and the rest."""
         if self.algorithm.advantage.normalize:
             advantage = standardized(advantage)
-        log_prob, entropy = self.log_prob(observation, action)
+        mean, deviation = self.gaussian(observation)
+        log_prob = self.log_prob(action, mean, deviation)
         ratio, clip = (log_prob - old).exp(), self.algorithm.proximity.clip
         gain = torch.min(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
-        return self.rest(observation, target, entropy) - gain.mean()
+        return self.rest(observation, target, deviation) - gain.mean()
 
 
 class PlainA2C(PlainOnPolicy[A2C]):
@@ -287,8 +290,9 @@ class PlainA2C(PlainOnPolicy[A2C]):
         """The policy gradient and the rest."""
         if self.algorithm.advantage.normalize:
             advantage = standardized(advantage)
-        log_prob, entropy = self.log_prob(observation, action)
-        return self.rest(observation, target, entropy) - (log_prob * advantage).mean()
+        mean, deviation = self.gaussian(observation)
+        log_prob = self.log_prob(action, mean, deviation)
+        return self.rest(observation, target, deviation) - (log_prob * advantage).mean()
 
 
 def make_loop(algorithm: Algorithm, env: EnvBase) -> PlainSAC | PlainPPO | PlainA2C:
