@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -88,6 +88,7 @@ class Algorithm(LightningModule, ABC):
         budget: how long to train.
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
+        matmul: precision of products of float32 matrices; ``high`` allows TF32 on a GPU, ``medium`` bfloat16.
     """
 
     name: ClassVar[str]
@@ -117,6 +118,7 @@ class Algorithm(LightningModule, ABC):
         budget: Budget = Budget(),
         clip_norm: float = 10.0,
         seed: int = 0,
+        matmul: Literal["highest", "high", "medium"] = "highest",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -125,6 +127,7 @@ class Algorithm(LightningModule, ABC):
         self.budget = budget
         self.clip_norm = clip_norm
         self.seed = seed
+        self.matmul = matmul
         key = "collection.frames_per_batch"
         if env.observation == "citylearn":
             raise InputError(
@@ -179,6 +182,7 @@ class Algorithm(LightningModule, ABC):
         """Make environments, networks and collector (once)."""
         if hasattr(self, "collector"):
             return
+        torch.set_float32_matmul_precision(self.matmul)
         envs, device = self.collection.envs, self.trainer.strategy.root_device
         env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
         torch.manual_seed(self.stream(1))

@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from tensordict import TensorDictBase
@@ -99,8 +99,9 @@ class OnPolicy(Algorithm):
         initial_spread: float = 1.0,
         clip_norm: float = 0.5,
         seed: int = 0,
+        matmul: Literal["highest", "high", "medium"] = "highest",
     ) -> None:
-        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed)
+        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed, matmul=matmul)
         self.actor_network = actor_network
         self.critic_network = critic_network
         self.advantage = advantage

@@ -62,8 +62,15 @@ def run(argv: list[str]) -> None:
     same.add_argument("--steps", type=int, default=200, help="of each")
     same.add_argument("--seed", type=int, default=0, help="of all that is drawn")
     same.add_argument("--json", type=str, default=None, help="file for the figures, - for standard output")
-    train = Parser(description="Frames and updates a second of SAC, PPO and A2C, beside plain PyTorch and Stable-Baselines3.")
-    train.add_argument("--algorithms", type=list[Literal["sac", "ppo", "a2c"]], default=["sac", "ppo", "a2c"], help="which, as [sac,ppo]")
+    train = Parser(
+        description="Frames and updates a second of SAC, PPO and A2C, beside plain PyTorch and Stable-Baselines3."
+    )
+    train.add_argument(
+        "--algorithms",
+        type=list[Literal["sac", "ppo", "a2c"]],
+        default=["sac", "ppo", "a2c"],
+        help="which, as [sac,ppo]",
+    )
     train.add_argument("--envs", type=str, default="1,64,1024", help="how many environments side by side")
     train.add_argument("--sockets", type=int, default=128, help="sockets of the site")
     train.add_argument("--observation", type=Literal["flat", "entity"], default="flat", help="of the agents")

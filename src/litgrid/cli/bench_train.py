@@ -48,7 +48,20 @@ COLUMNS = (
     "cpu_ratio_to_plain",
 )
 TABLE = "{:<6}{:<10}{:<11}{:<7}{:<12}{:>6}{:>12}{:>11}{:>9}{:>8}{:>8}{:>6}{:>9}{:>10}{:>9}"
-HEADS = ("", "by", "back end", "device", "precision", "envs", "frames/s", "updates/s", *SHARES, "x plain", "CPU ms", "x plain")
+HEADS = (
+    "",
+    "by",
+    "back end",
+    "device",
+    "precision",
+    "envs",
+    "frames/s",
+    "updates/s",
+    *SHARES,
+    "x plain",
+    "CPU ms",
+    "x plain",
+)
 
 
 def make_algorithm(name: str, envs: int, observation: Observation) -> Algorithm:
@@ -221,7 +234,9 @@ def measure(
     rows = []
     for name in algorithms:
         for count in envs:
-            best = _fastest(lambda n=name, c=count: make_algorithm(n, c, observation), scenarios, where, seconds, repeats)
+            best = _fastest(
+                lambda n=name, c=count: make_algorithm(n, c, observation), scenarios, where, seconds, repeats
+            )
             plain = best["plain"]
             rows += [
                 {"algorithm": name, "implementation": by, "backend": "litgrid", "envs": count}
@@ -251,6 +266,8 @@ def table(rows: list[Figures]) -> str:
     formats = ("",) * 6 + (",.0f", ",.1f") + (".0%",) * 4 + (".2f", ".4f", ".2f")
     lines = [TABLE.format(*HEADS)]
     for row in rows:
-        cells = ["-" if row[key] is None else format(row[key], shape) for key, shape in zip(COLUMNS, formats, strict=True)]
+        cells = [
+            "-" if row[key] is None else format(row[key], shape) for key, shape in zip(COLUMNS, formats, strict=True)
+        ]
         lines.append(TABLE.format(*cells))
     return "\n".join(lines)
