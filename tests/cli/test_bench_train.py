@@ -56,7 +56,7 @@ def frames_of(loop: Any) -> TensorDict:
         action = torch.rand(ENVS, loop.spaces.actions)
         after, reward, ended = loop.sites.step(action)
         seen, then = (dict(zip(loop.sites.keys, part, strict=True)) for part in (before, after))
-        ends = {key: ended[:, None] for key in ("done", "truncated")} | {"terminated": torch.zeros(ENVS, 1).bool()}
+        ends = dict.fromkeys(("done", "truncated"), ended[:, None]) | {"terminated": torch.zeros(ENVS, 1).bool()}
         following = TensorDict(then | ends | {"reward": reward[:, None]}, batch_size=ENVS)
         parts.append(TensorDict(seen | {"action": action, "next": following}, batch_size=ENVS))
         before = loop.sites.observation
