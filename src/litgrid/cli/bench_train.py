@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from litgrid.algorithms.networks import Network
 from litgrid.algorithms.on_policy import Advantage
 from litgrid.algorithms.ppo import PPO, Proximity
 from litgrid.algorithms.sac import SAC, Replay
-from litgrid.algorithms.stopwatch import PARTS, Stopwatch
+from litgrid.algorithms.stopwatch import PARTS, Part, Stopwatch
 from litgrid.cli import bench_sb3
 from litgrid.cli.plain import make_loop
 from litgrid.cli.train import quiet
@@ -32,7 +33,7 @@ Observation = Literal["flat", "entity"]
 Precision = Literal["32-true", "bf16-mixed"]
 ALGORITHMS = ("sac", "ppo", "a2c")
 ENDLESS = 1_000_000  # batches of an epoch that a measurement ends
-SHARES = ("collect", "sample", "update", "log")
+SHARES: tuple[Part, ...] = ("collect", "sample", "update", "log")
 COLUMNS = (
     "algorithm",
     "implementation",
@@ -234,9 +235,7 @@ def measure(
     rows = []
     for name in algorithms:
         for count in envs:
-            best = _fastest(
-                lambda n=name, c=count: make_algorithm(n, c, observation), scenarios, where, seconds, repeats
-            )
+            best = _fastest(partial(make_algorithm, name, count, observation), scenarios, where, seconds, repeats)
             plain = best["plain"]
             rows += [
                 {"algorithm": name, "implementation": by, "backend": "litgrid", "envs": count}
