@@ -68,8 +68,8 @@ HEADS = (
 def make_algorithm(name: str, envs: int, observation: Observation) -> Algorithm:
     """An algorithm at the sizes of the benchmark.
 
-    SAC makes an update of 256 frames per 16 new ones, with one environment one per frame. PPO makes 2 passes in minibatches
-    of 4,096 over 16 steps of each environment, and at least 512. A2C makes an update after 8 steps.
+    SAC makes an update of 256 frames per 16 new ones, with one environment one per frame. PPO makes 2 passes in
+    minibatches of 4,096 over 16 steps of each environment, and at least 512. A2C makes an update after 8 steps.
     """
     steps = {"sac": 1, "ppo": max(16, 512 // envs), "a2c": 8}[name]
     frames = envs * steps
