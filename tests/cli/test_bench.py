@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from litgrid.cli import bench_growth, bench_memory, bench_sb3, bench_speed
+from litgrid.cli import bench_growth, bench_memory, bench_speed
 from litgrid.cli.bench_tools import bench_scenarios
 from litgrid.cli.main import main
-from litgrid.errors import InputError
 
 NO_CITYLEARN = importlib.util.find_spec("citylearn") is None
 
@@ -95,16 +94,3 @@ def test_memory_is_that_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     # a row: 8 series, 2 bookings, 3 parts for each socket, and 107 features of the observation
     assert memory["table_bytes"] == 4 * 8761 * (8 + 2 + 3 * 4 + 107)
     assert memory["peak_bytes"] >= memory["scenarios_peak_bytes"] >= memory["program_bytes"] > 0
-
-
-@pytest.mark.parametrize("algorithm", ["SAC", "PPO"])
-def test_stable_baselines_learns_in_the_benchmark(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("stable_baselines3", reason="Stable-Baselines3 is not installed (the extra sb3)")
-    monkeypatch.setattr(bench_sb3, "STEPS", {"litgrid": 4})
-    assert bench_sb3._speed(algorithm, "litgrid", bench_scenarios(4, 1)) > 0
-
-
-def test_stable_baselines_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match="--sb3: found no stable-baselines3"):
-        bench_sb3.measure()

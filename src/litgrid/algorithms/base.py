@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -89,6 +89,7 @@ class Algorithm(LightningModule, ABC):
         budget: how long to train.
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
+        matmul: precision of products of float32 matrices; ``high`` allows TF32 on a GPU, ``medium`` bfloat16.
     """
 
     name: ClassVar[str]
@@ -106,6 +107,7 @@ class Algorithm(LightningModule, ABC):
         "time/sample": "share of the wall-clock time in writing to and sampling from the replay buffer",
         "time/update": "share of the wall-clock time in losses, backward and optimiser",
         "time/validate": "share of the wall-clock time in validations",
+        "time/log": "share of the wall-clock time in metrics and loggers",
     }
     actor: ProbabilisticActor
     buffer: TensorDictReplayBuffer | None = None
@@ -118,6 +120,7 @@ class Algorithm(LightningModule, ABC):
         budget: Budget = Budget(),
         clip_norm: float = 10.0,
         seed: int = 0,
+        matmul: Literal["highest", "high", "medium"] = "highest",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -126,6 +129,7 @@ class Algorithm(LightningModule, ABC):
         self.budget = budget
         self.clip_norm = clip_norm
         self.seed = seed
+        self.matmul = matmul
         key = "collection.frames_per_batch"
         if env.observation == "citylearn":
             raise InputError(
@@ -180,6 +184,7 @@ class Algorithm(LightningModule, ABC):
         """Make environments, networks and collector (once)."""
         if hasattr(self, "collector"):
             return
+        torch.set_float32_matmul_precision(self.matmul)
         envs, device = self.collection.envs, self.trainer.strategy.root_device
         self.env_config = self.env_config.stated(self.data.train)
         env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
@@ -202,11 +207,19 @@ class Algorithm(LightningModule, ABC):
 
     def configure_optimizers(self) -> Optimizer:
         """One Adam with a named group of parameters for each network."""
-        return Adam(self.parameter_groups())
+        return self.adam()
+
+    def adam(self) -> Adam:
+        """Adam in one kernel for all parameters, two to three times as fast as tensor by tensor.
+
+        Where gradients are scaled (``16-mixed``) it would unscale them itself, after they have been clipped.
+        """
+        scaled = self._trainer is not None and getattr(self._trainer.precision_plugin, "scaler", None) is not None
+        return Adam(self.parameter_groups(), fused=not scaled)
 
     def on_train_start(self) -> None:
         """Begin the learning curve with the untrained policy."""
-        if self.frames == 0:
+        if self.frames == 0 and self.trainer.limit_val_batches:
             self.record(self.validation_metrics())
         self.stopwatch.reset(self.frames, self.updates)
 
@@ -215,10 +228,12 @@ class Algorithm(LightningModule, ABC):
         with self.stopwatch.measure("collect"):
             frames = next(self._batches)
         self.frames += frames.numel()
-        self._follow_returns(frames)
+        with self.stopwatch.measure("log"):
+            self._follow_returns(frames)
         metrics = self.learn(frames)
         if (batch_idx + 1) % self.budget.batches_per_row == 0:
-            self.record({**metrics, **self._progress()})
+            with self.stopwatch.measure("log"):
+                self.record({**metrics, **self._progress()})
 
     def optimize(self, loss: Tensor) -> None:
         """Make one step down the gradient of a loss."""

@@ -1,57 +1,87 @@
-"""Stable-Baselines3's SAC and PPO on CityLearn and on LitGrid, by the same script through gymnasium."""
+"""Stable-Baselines3 on the benchmark's site, at the sizes of our algorithms, on CityLearn and on our simulator."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import importlib.util
 import time
-from typing import Any, Literal
+from typing import Any
 
-from litgrid.cli.bench_tools import WINDOW_HOURS, Figures, bench_scenarios
-from litgrid.errors import InputError
+from litgrid.algorithms.base import Algorithm
+from litgrid.algorithms.on_policy import OnPolicy
+from litgrid.algorithms.ppo import PPO
+from litgrid.algorithms.sac import SAC
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.env import EnvConfig
 from litgrid.sim.gym import make_site
 
-STEPS = {"litgrid": 1024, "citylearn": 128}
-"""Environment steps to train; CityLearn's take 20 ms each, and its resets seconds."""
-Backend = Literal["litgrid", "citylearn"]
+Figures = dict[str, Any]
 
 
-def measure(sockets: int = 128) -> list[Figures]:
-    """Environment steps a second while learning: a list of ``algorithm``, ``backend``, ``steps_per_second``.
-
-    Raises:
-        InputError: Stable-Baselines3 is not installed.
-    """
+def measure(algorithm: Algorithm, scenarios: ScenarioSet, seconds: float) -> list[Figures]:
+    """One row for each back end that is installed; none without Stable-Baselines3."""
     if importlib.util.find_spec("stable_baselines3") is None:
-        raise InputError("--sb3: found no stable-baselines3, expected it to be installed: pip install litgrid[sb3]")
-    backends: list[Backend] = ["litgrid"]
-    if importlib.util.find_spec("citylearn") is not None:
-        backends.append("citylearn")
-    scenarios = bench_scenarios(sockets)
-    return [
-        {"algorithm": algorithm, "backend": backend, "steps_per_second": _speed(algorithm, backend, scenarios)}
-        for algorithm in ("SAC", "PPO")
-        for backend in backends
-    ]
+        return []
+    backends = ["litgrid", *(["citylearn"] if importlib.util.find_spec("citylearn") else [])]
+    return [_row(algorithm, scenarios, backend, seconds) for backend in backends]
 
 
-def _speed(algorithm: str, backend: Backend, scenarios: ScenarioSet) -> float:
-    """SAC updates once a step, PPO ten times over what 128 steps gave."""
-    import stable_baselines3 as sb3  # noqa: PLC0415 (an optional dependency)
+def _row(algorithm: Algorithm, scenarios: ScenarioSet, backend: Any, seconds: float) -> Figures:
+    window = 0 if backend == "citylearn" else algorithm.env_config.window_hours  # its resets take seconds
+    config = dataclasses.replace(algorithm.env_config, backend=backend, window_hours=window)
+    model = _model(algorithm, make_site(scenarios=scenarios, config=config))
+    batch = algorithm.collection.frames_per_batch
+    warmup = algorithm.replay.warmup_frames + 1 if isinstance(algorithm, SAC) else batch
+    model.learn(warmup)
+    frames, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        part = 16 if isinstance(algorithm, SAC) else batch
+        model.learn(part, reset_num_timesteps=False)
+        frames += part
+    rate = frames / (time.perf_counter() - start)
+    return {
+        "algorithm": algorithm.name,
+        "implementation": "sb3",
+        "backend": backend,
+        "device": "cpu",
+        "precision": "32-true",
+        "envs": 1,
+        "frames_per_second": rate,
+        "updates_per_second": rate * _updates(algorithm) / batch,
+    }
 
-    env = make_site(scenarios=scenarios, config=EnvConfig(window_hours=WINDOW_HOURS, backend=backend))
-    options: dict[str, Any] = (
-        {"learning_starts": 1, "buffer_size": 2048} if algorithm == "SAC" else {"n_steps": 128, "batch_size": 64}
-    )
-    model = getattr(sb3, algorithm)("MlpPolicy", env, seed=0, device="cpu", **options)
-    model.learn(2 if algorithm == "SAC" else 128)  # libraries warm up, CityLearn loads its data
-    start = time.perf_counter()
-    model.learn(STEPS[backend], reset_num_timesteps=True)
-    return STEPS[backend] / (time.perf_counter() - start)
+
+def _updates(algorithm: Algorithm) -> int:
+    """Updates after a batch of frames."""
+    if isinstance(algorithm, PPO):
+        minibatches = -(-algorithm.collection.frames_per_batch // algorithm.proximity.minibatch)
+        return algorithm.proximity.epochs * minibatches
+    return 1
 
 
-def table(rows: list[Figures]) -> str:
-    """The figures for the terminal."""
-    lines = [f"{row['algorithm']:<6}{row['backend']:<12}{row['steps_per_second']:>12,.1f} steps/s" for row in rows]
-    return "\n".join(["Stable-Baselines3, learning", *lines])
+def _model(algorithm: Algorithm, env: Any) -> Any:
+    """The learner with an algorithm's settings."""
+    sb3 = importlib.import_module("stable_baselines3")
+    activations = importlib.import_module("torch.nn")
+    policy = "MlpPolicy" if algorithm.env_config.observation == "flat" else "MultiInputPolicy"
+    shared: Figures = {"seed": 0, "device": "cpu"}
+    if isinstance(algorithm, SAC):
+        replay = algorithm.replay
+        return sb3.SAC(
+            policy,
+            env,
+            policy_kwargs={"net_arch": list(algorithm.actor_network.hidden)},
+            buffer_size=replay.capacity,
+            batch_size=replay.batch_size,
+            learning_starts=replay.warmup_frames,
+            **shared,
+        )
+    assert isinstance(algorithm, OnPolicy)
+    frames = algorithm.collection.frames_per_batch
+    hidden = algorithm.actor_network.hidden
+    layers = {"net_arch": {"pi": list(hidden), "vf": list(hidden)}, "activation_fn": activations.Tanh}
+    if isinstance(algorithm, PPO):
+        size = min(frames, algorithm.proximity.minibatch)
+        passes = {"n_epochs": algorithm.proximity.epochs, "batch_size": size}
+        return sb3.PPO(policy, env, n_steps=frames, policy_kwargs=layers, **passes, **shared)
+    return sb3.A2C(policy, env, n_steps=frames, policy_kwargs=layers, use_rms_prop=False, **shared)
