@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from tensordict import TensorDictBase
+from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torchrl.collectors import Collector
+from torchrl.data import TensorDictReplayBuffer
 from torchrl.modules import ProbabilisticActor
 
 from litgrid.algorithms.data import ScenarioData
@@ -107,6 +108,7 @@ class Algorithm(LightningModule, ABC):
         "time/validate": "share of the wall-clock time in validations",
     }
     actor: ProbabilisticActor
+    buffer: TensorDictReplayBuffer | None = None
 
     def __init__(
         self,
@@ -283,6 +285,25 @@ class Algorithm(LightningModule, ABC):
         """Take up the counters."""
         self.frames = checkpoint["litgrid"]["frames"]
         self.updates = checkpoint["litgrid"]["updates"]
+
+    def run_state(self) -> dict[str, Any]:
+        """Return what this process's future depends on beside weights, counters, buffer and random streams."""
+        return {
+            "env": self.collector.env.state_dict(),
+            "carried": self.collector._carrier.clone().to_dict(),  # its own state_dict leaves out the observations
+            "running": self._running,
+            "ended": self._ended,
+            "rewards": self._rewards,
+        }
+
+    def load_run_state(self, state: dict[str, Any]) -> None:
+        """Take up what ``run_state`` returned."""
+        self.collector.env.load_state_dict(state["env"])
+        carried = TensorDict(state["carried"], batch_size=self.collector.env.batch_size)
+        self.collector._carrier.update(carried.to(self.device))
+        self._running = state["running"].to(self.device)
+        self._ended = [value.to(self.device) for value in state["ended"]]
+        self._rewards = [value.to(self.device) for value in state["rewards"]]
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002 (Lightning's signature)
         """Close the collector."""

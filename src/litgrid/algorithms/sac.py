@@ -96,6 +96,7 @@ class SAC(Algorithm):
         "sac/entropy": "mean of -log pi, in nats; the temperature steers it to its target",
         "sac/q": "mean of min Q at the policy's own actions: discounted reward to come, with entropy",
     }
+    buffer: TensorDictReplayBuffer
 
     def __init__(
         self,

@@ -2,10 +2,11 @@
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
-from litgrid.errors import InputError
+from litgrid.errors import InputError, Stopped
 
 # command -> (module with ``run(argv)``, what it does); modules are imported when they are called
 COMMANDS = {
@@ -37,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the command and its options; by default those of the process.
 
     Returns:
-        The exit code: 0 done, 2 the input is wrong (one line on standard error). Any other failure is an exception,
-        which Python turns into a traceback and exit code 1.
+        The exit code: 0 done, 2 the input is wrong (one line on standard error), 128 plus a signal's number where it
+        stopped the command, 1 where something else did (one line for a full disk or a training that diverged). Any
+        other failure is an exception, which Python turns into a traceback and exit code 1.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -55,4 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"litgrid: {error}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"litgrid: {stop}", file=sys.stderr)
+        return stop.code
+    except KeyboardInterrupt:
+        print("litgrid: stopped by Ctrl-C", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0

@@ -1,4 +1,4 @@
-"""What a run keeps: its configuration, its checkpoints, its metrics, and the same in W&B."""
+"""What a run keeps beside its checkpoints: its configuration, its metrics, and the same in W&B."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ import wandb
 from jsonargparse import Namespace
 from jsonargparse.typing import Path_fr
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from litgrid.algorithms.agent import CONFIG, UNTRAINED
+from litgrid.algorithms.agent import CONFIG
 from litgrid.algorithms.base import Algorithm
+from litgrid.algorithms.files import write_whole
 from litgrid.algorithms.metrics import MetricsFile
 from litgrid.algorithms.sources import Folder
-
-BEST = "best.ckpt"
-LAST = "last.ckpt"
 
 
 class KeepConfig(SaveConfigCallback):
@@ -32,12 +29,14 @@ class KeepConfig(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Write it once the scenarios are there and the run is about to start."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{CONFIG}.part"
-        self.parser.save(with_absolute_paths(self.config), str(part), skip_none=False, overwrite=True, multifile=False)
-        part.replace(self.folder / CONFIG)
+        write_whole(self.folder / CONFIG, written(self.parser, self.config).encode())
         for logger in trainer.loggers:
             logger.log_hyperparams(self.config.as_dict())
+
+
+def written(parser: LightningArgumentParser, config: Namespace) -> str:
+    """Return a configuration as YAML, every value in it, that means the same in whatever folder it is read."""
+    return str(parser.dump(with_absolute_paths(config), skip_none=False))
 
 
 def with_absolute_paths(config: Namespace) -> Namespace:
@@ -47,36 +46,6 @@ def with_absolute_paths(config: Namespace) -> Namespace:
         if isinstance(value, Path_fr | Folder):
             absolute[key] = type(value)(value.absolute)
     return absolute
-
-
-class KeepUntrained(Callback):
-    """Keeps the policy before its first update, which the result is measured against."""
-
-    def __init__(self, checkpoints: Path) -> None:
-        self.path = checkpoints / UNTRAINED
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Save it, unless the run is resumed."""
-        if trainer.global_step == 0:
-            trainer.save_checkpoint(self.path)
-
-
-def keep_checkpoints(checkpoints: Path) -> list[Callback]:
-    """Keep the untrained policy, the best by the validation objective, and the last.
-
-    ``save_last`` would write the last one only when it is the best.
-    """
-
-    def keep(name: str, monitor: str | None) -> ModelCheckpoint:
-        return ModelCheckpoint(
-            dirpath=checkpoints,
-            filename=Path(name).stem,
-            monitor=monitor,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-        )
-
-    return [KeepUntrained(checkpoints), keep(BEST, "val/objective"), keep(LAST, None)]
 
 
 def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logger]:
@@ -93,9 +62,22 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
         wandb.setup(wandb.Settings(silent=True))
         name, experiment = f"{model.name}-seed-{model.seed}", folder.parent.parent.name
         loggers.append(
-            WandbLogger(project="litgrid", name=name, group=experiment, job_type=model.name, save_dir=folder)
+            WandbLogger(
+                project="litgrid",
+                name=name,
+                group=experiment,
+                job_type=model.name,
+                save_dir=folder,
+                id=wandb_id(folder),
+            )
         )
     return loggers
+
+
+def wandb_id(folder: Path) -> str | None:
+    """Return the id of a run in W&B, where an earlier part of it has one: W&B names its folders by it."""
+    earlier = sorted((folder / "wandb").glob("*run-*-*"))
+    return earlier[-1].name.rsplit("-", 1)[1] if earlier else None
 
 
 def summarise(loggers: list[Logger], figures: dict[str, Any]) -> None:

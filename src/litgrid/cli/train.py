@@ -6,12 +6,13 @@ import argparse
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -20,14 +21,17 @@ from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained, read_weights
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.keeping import Checkpoints
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
-from litgrid.cli.messages import one_line, warn
+from litgrid.algorithms.saved import BEST, LAST
+from litgrid.cli.messages import one_line
 from litgrid.cli.options import check_json, write_json
 from litgrid.cli.progress import Progress
-from litgrid.cli.records import BEST, KeepConfig, keep_checkpoints, make_loggers, summarise
-from litgrid.cli.runs import new_run, run_of
+from litgrid.cli.records import KeepConfig, make_loggers, summarise, written
+from litgrid.cli.resuming import checkpoint_to_resume, refuse_changes
+from litgrid.cli.runs import folder_of, latest_run, new_run, run_of
 from litgrid.cli.schedule import write_schedule
 from litgrid.controllers import make
 from litgrid.errors import InputError
@@ -36,6 +40,7 @@ from litgrid.scenarios.scenario_set import Split
 
 ALGORITHMS = (SAC, PPO, A2C)  # imported, so that `class_path: PPO` finds them
 RULES = ("uncontrolled", "self_consumption")
+LATEST = "last"  # as --ckpt_path of ``fit``: the newest good checkpoint of the newest run of this name
 TRAINER = {
     "devices": 1,
     "logger": True,  # metrics.csv and W&B; False leaves out W&B
@@ -70,12 +75,16 @@ class TrainCLI(LightningCLI):
             help="name of the experiment; that of the site or the data set by default",
         )
         add("--runs", type=Path, default=Path("runs"), help="folder of all experiments")
+        add("--keep_last", type=PositiveInt, default=2, help="states of the run that are kept, to go on from")
         add("--json", type=str | None, default=None, help="file for the figures, - for standard output")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Say nothing twice: seed and number of epochs follow from what is configured already."""
         parser.link_arguments("seed_everything", "model.init_args.seed")
         parser.link_arguments("model", "trainer.max_epochs", compute_fn=epochs)
+
+    def _parse_ckpt_path(self) -> None:
+        """Read nothing: Lightning looks for hyperparameters in the checkpoint, which config.yaml has."""
 
     def before_instantiate_classes(self) -> None:
         """Refuse what can't be written, before anything is computed."""
@@ -85,11 +94,14 @@ class TrainCLI(LightningCLI):
         """Make the trainer; for ``fit`` with the run's folder, loggers, checkpoints and progress."""
         if self.subcommand != "fit":
             return self._make_trainer(logger=False, **kwargs)
-        checkpoint = self._get(self.config, "ckpt_path")
-        self.folder = run_of(Path(checkpoint)) if checkpoint else self._new_run()
+        wanted = self._get(self.config, "ckpt_path")
+        self.folder = self._resumed_run(wanted) if wanted else self._run(new_run)
         self.save_config_callback = KeepConfig
         self.save_config_kwargs = {"folder": self.folder}
-        self.trainer_defaults["callbacks"] = [Progress(), *keep_checkpoints(self.folder / "checkpoints")]
+        self.trainer_defaults["callbacks"] = [
+            Progress(),
+            Checkpoints(self.folder / "checkpoints", self._get(self.config, "keep_last")),
+        ]
         with_wandb = self._get(self.config_init, "trainer")["logger"] is not False
         return self._make_trainer(logger=make_loggers(self.folder, self.model, with_wandb), **kwargs)
 
@@ -99,9 +111,17 @@ class TrainCLI(LightningCLI):
         except (TypeError, ValueError, MisconfigurationException) as error:  # all of it is the user's own choice
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
-    def _new_run(self) -> Path:
+    def _run(self, choose: Callable[[Path, str, str, int], Path]) -> Path:
         name = self._get(self.config, "experiment") or self.datamodule.source.name
-        return new_run(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
+        return choose(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
+
+    def _resumed_run(self, wanted: str) -> Path:
+        """Find the checkpoint to go on from, and return its run."""
+        last = self._run(latest_run) / "checkpoints" / LAST if wanted == LATEST else Path(wanted)
+        checkpoint = checkpoint_to_resume(last)
+        refuse_changes(checkpoint, written(self._parser(self.subcommand), self.config[self.subcommand]))
+        self.config_init[self.subcommand].ckpt_path = str(checkpoint)
+        return checkpoint.parent.parent
 
     def before_fit(self) -> None:
         """Say what is going to happen."""
@@ -179,9 +199,14 @@ def with_config(argv: list[str]) -> list[str]:
         if argv[0] == "fit" or "--help" in argv or "-h" in argv:
             return argv
         raise InputError(f"{argv[0]}: found no --ckpt_path, expected one such as runs/.../checkpoints/{BEST}")
-    folder = run_of(Path(options.ckpt_path))
-    read_weights(Path(options.ckpt_path))
-    return argv if options.config else [argv[0], "--config", str(folder / CONFIG), *argv[1:]]
+    checkpoint = Path(options.ckpt_path)
+    if argv[0] != "fit":
+        read_weights(checkpoint)
+    elif options.config:
+        return argv  # the checkpoint is looked for when the run is known
+    elif options.ckpt_path == LATEST:
+        raise InputError("ckpt_path last: found no --config, expected that of the run, or the path of its last.ckpt")
+    return argv if options.config else [argv[0], "--config", str(folder_of(checkpoint) / CONFIG), *argv[1:]]
 
 
 def quiet() -> None:
@@ -220,6 +245,10 @@ def run(argv: list[str]) -> None:
             args=with_config(argv),
         )
     except InputError:
+        raise
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C where it is not yet training
+            raise KeyboardInterrupt from end
         raise
     except ValueError as error:
         if "Given value type" in str(error):  # jsonargparse wraps what the configuration's own checks raise
