@@ -35,7 +35,7 @@ from litgrid.sim.worlds import make_world
 
 @dataclass(frozen=True)
 class Collection:
-    """How experience is collected. A frame is one step of one environment.
+    """How experience is collected, by each process where training is distributed. A frame is one step of one environment.
 
     Args:
         envs: environments side by side.
@@ -51,7 +51,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train, in frames.
+    """How long to train, in frames of all processes together.
 
     Args:
         total_frames: until the end.
@@ -163,8 +163,23 @@ class Algorithm(LightningModule, ABC):
 
     @property
     def ticks_per_epoch(self) -> int:
-        """Batches in an epoch."""
-        return self.budget.frames_per_epoch // self.collection.frames_per_batch
+        """Batches in an epoch, of each process."""
+        return self.budget.frames_per_epoch // (self.collection.frames_per_batch * self.trainer.world_size)
+
+    @property
+    def own_frames(self) -> int:
+        """Frames that this process has collected."""
+        return self.frames // self.trainer.world_size
+
+    def check_processes(self, processes: int) -> None:
+        """Refuse a number of processes that does not share an epoch in whole batches.
+
+        Raises:
+            InputError: naming the budget.
+        """
+        of_key = f"collection.frames_per_batch x {processes} processes"
+        of = self.collection.frames_per_batch * processes
+        _require_multiple("budget.frames_per_epoch", self.budget.frames_per_epoch, of_key, of)
 
     @property
     def data(self) -> ScenarioData:
@@ -213,11 +228,11 @@ class Algorithm(LightningModule, ABC):
         """Collect a batch of frames and learn from it."""
         with self.stopwatch.measure("collect"):
             frames = next(self._batches)
-        self.frames += frames.numel()
+        self.frames += frames.numel() * self.trainer.world_size
         self._follow_returns(frames)
         metrics = self.learn(frames)
         if (batch_idx + 1) % self.budget.batches_per_row == 0:
-            self.record({**metrics, **self._progress()})
+            self.record({**self._over_processes(metrics), **self._progress()})
 
     def optimize(self, loss: Tensor) -> None:
         """Make one step down the gradient of a loss."""
@@ -236,13 +251,15 @@ class Algorithm(LightningModule, ABC):
     def validation_step(self, batch: int, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Measure the deterministic policy on the validation scenarios."""
         metrics = self.validation_metrics()
-        self.log_dict(metrics, logger=False, batch_size=1)
+        self.log_dict(metrics, logger=False, batch_size=1, sync_dist=True)
         self.record(metrics)
 
     def validation_metrics(self) -> dict[str, float]:
-        """Return objective, return and service of the deterministic policy."""
+        """Return objective, return and service of the deterministic policy, which one process measures for all."""
         with self.stopwatch.measure("validate"):
-            result = validate(self._validation, self.agent())
+            result = validate(self._validation, self.agent()) if self.trainer.is_global_zero else None
+            result = self.trainer.strategy.broadcast(result)
+            assert result is not None
         return {
             "val/objective": result.objective,
             "val/return": -self.env_config.reward_scale * result.objective,
@@ -269,13 +286,22 @@ class Algorithm(LightningModule, ABC):
         self._rewards.append(reward.mean())
 
     def _progress(self) -> dict[str, float]:
-        """Return what happened since the last row, and forget it."""
+        """Return what happened since the last row, in all processes, and forget it."""
         ended = torch.cat(self._ended)
-        metrics = {"train/reward": float(torch.stack(self._rewards).mean())}
-        if len(ended):
-            metrics["train/return"] = float(ended.mean())
+        sums = torch.stack([ended.sum(), ended.new_tensor(len(ended)), torch.stack(self._rewards).mean()])
+        returns, windows, reward = self.trainer.strategy.reduce(sums, reduce_op="sum").tolist()
+        metrics = {"train/reward": reward / self.trainer.world_size}
+        if windows:
+            metrics["train/return"] = returns / windows
         self._ended, self._rewards = [], []
         return metrics | self.stopwatch.read(self.frames, self.updates)
+
+    def _over_processes(self, metrics: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the means of all processes; what each of them logs has the same keys."""
+        if not metrics:
+            return {}
+        values = torch.stack([value.detach().float().to(self.device) for value in metrics.values()])
+        return dict(zip(metrics, self.trainer.strategy.reduce(values, reduce_op="mean").tolist(), strict=True))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters (plain numbers, so that the file loads with ``weights_only=True``)."""

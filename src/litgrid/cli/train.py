@@ -26,7 +26,7 @@ from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
 from litgrid.algorithms.saved import BEST, LAST
-from litgrid.cli.messages import one_line
+from litgrid.cli.messages import one_line, warn
 from litgrid.cli.options import check_json, write_json
 from litgrid.cli.progress import Progress
 from litgrid.cli.records import KeepConfig, make_loggers, summarise, written
@@ -107,9 +107,11 @@ class TrainCLI(LightningCLI):
 
     def _make_trainer(self, **kwargs: Any) -> Trainer:
         try:
-            return super().instantiate_trainer(**kwargs)
+            trainer = super().instantiate_trainer(**kwargs)
         except (TypeError, ValueError, MisconfigurationException) as error:  # all of it is the user's own choice
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
+        self.model.check_processes(trainer.num_devices * trainer.num_nodes)
+        return trainer
 
     def _run(self, choose: Callable[[Path, str, str, int], Path]) -> Path:
         name = self._get(self.config, "experiment") or self.datamodule.source.name
@@ -126,10 +128,14 @@ class TrainCLI(LightningCLI):
     def before_fit(self) -> None:
         """Say what is going to happen."""
         source, model = self.datamodule.source, self.model
+        if not self.trainer.is_global_zero:
+            return
         warn(source)
+        processes = self.trainer.num_devices * self.trainer.num_nodes
+        each = f" in each of {processes} processes" if processes > 1 else ""
         print(
             f"Training {model.name.upper()} on {source.details}.\n"
-            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments on "
+            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments{each} on "
             f"{self.trainer.strategy.root_device.type} ({torch.get_num_threads()} threads), seed {model.seed}, "
             f"into {self.folder}\n"
             f"Years of a site that are missing are built first (about a minute). The validation objective is measured "
@@ -138,8 +144,8 @@ class TrainCLI(LightningCLI):
         )
 
     def after_fit(self) -> None:
-        """Evaluate the best policy and the untrained one on the validation scenarios."""
-        if self.trainer.interrupted:
+        """Evaluate the best policy and the untrained one on the validation scenarios, in one process."""
+        if self.trainer.interrupted or not self.trainer.is_global_zero:
             return
         best = self.folder / "checkpoints" / BEST
         source = self.datamodule.source
