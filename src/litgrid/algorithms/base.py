@@ -35,7 +35,7 @@ from litgrid.sim.worlds import make_world
 
 @dataclass(frozen=True)
 class Collection:
-    """How experience is collected, by each process where training is distributed. A frame is one step of one environment.
+    """How each process of training collects experience. A frame is one step of one environment.
 
     Args:
         envs: environments side by side.
@@ -98,6 +98,7 @@ class Algorithm(LightningModule, ABC):
         "train/reward": "mean reward of a frame since the last row, with exploration",
         "val/objective": "objective of a validation year (months side by side), or of all validation days of a "
         "CityLearn data set, deterministic, in currency",
+        "val/co2_kg": "CO2 of the same",
         "val/return": "the same as a return: minus the reward's scale times the objective",
         "val/ev_service": "energy delivered to vehicles over what could have been delivered, 0..1",
         "time/frames_per_second": "frames over wall-clock time since the last row",
@@ -262,6 +263,7 @@ class Algorithm(LightningModule, ABC):
             assert result is not None
         return {
             "val/objective": result.objective,
+            "val/co2_kg": result.co2_kg,
             "val/return": -self.env_config.reward_scale * result.objective,
             "val/ev_service": result.ev_service,
         }

@@ -151,7 +151,7 @@ class TrainCLI(LightningCLI):
         source = self.datamodule.source
         figures = self._evaluate("validation", [load_agent(best, source), load_untrained(best, source)])
         write_json(figures, str(self.folder / "evaluation.json"))
-        summarise(self.trainer.loggers, figures)
+        summarise(self.trainer.loggers, self.folder, figures)
         print(f"\nThe run is in {self.folder}. On the test split: litgrid test --ckpt_path {best}", file=sys.stderr)
 
     def validate(self, ckpt_path: str, **_: Any) -> None:
@@ -219,6 +219,8 @@ def quiet() -> None:
     """Silence what Lightning and TorchRL say about things that are meant to be so."""
     for name in ("lightning.pytorch", "lightning.fabric", "torchrl"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("profilers.profiler", "callbacks.early_stopping"):  # they are asked for, and say it at this level
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.INFO)
     for message in (
         "LightningCLI's args parameter",
         r".*does not have many workers",
