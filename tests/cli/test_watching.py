@@ -11,7 +11,7 @@ import pytest
 import torch
 import wandb
 import yaml
-from wandb.proto.wandb_internal_pb2 import MetricRecord, Record
+from wandb.proto import wandb_internal_pb2
 
 from litgrid.algorithms.metrics import read_metrics
 from litgrid.cli import main
@@ -45,6 +45,7 @@ VALUES: dict[str, Any] = {
         ],
     },
 }
+Record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]
 BLOCK = 32_768  # bytes of a block of W&B's file; records are split where a block ends
 
 
@@ -64,7 +65,7 @@ class Watched:
 
     folder: Path
     said: str
-    records: list[Record]
+    records: list[Any]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def records(data: bytes) -> Iterator[bytes]:
             parts = b""
 
 
-def history(found: list[Record]) -> list[dict[str, Any]]:
+def history(found: list[Any]) -> list[dict[str, Any]]:
     """Return the rows of the curves."""
     rows = [record.history.item for record in found if record.WhichOneof("record_type") == "history"]
     return [{item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in row} for row in rows]
@@ -159,7 +160,7 @@ def test_wandb_knows_the_run(watched: Watched) -> None:
 
 
 def test_all_curves_are_against_frames(watched: Watched) -> None:
-    metrics: list[MetricRecord] = [record.metric for record in watched.records if record.HasField("metric")]
+    metrics = [record.metric for record in watched.records if record.HasField("metric")]
     assert [metric.step_metric for metric in metrics if metric.glob_name == "*"][-1] == "frames"
     assert all("frames" in row for row in history(watched.records))
 

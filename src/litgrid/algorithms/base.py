@@ -8,7 +8,7 @@ from a batch of experience (``learn``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,8 +21,10 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torchrl.collectors import Collector
 from torchrl.data import TensorDictReplayBuffer
+from torchrl.envs import EnvBase
 from torchrl.modules import ProbabilisticActor
 
+from litgrid.algorithms.collectors import Backend, MakeEnv, check_backend, experience
 from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.policy import AgentController
@@ -40,13 +42,23 @@ class Collection:
     Args:
         envs: environments side by side.
         frames_per_batch: frames between two blocks of updates, of all environments together.
+        workers: processes that share the environments, for a simulator that is slow to step; 0 for none but the one
+            that learns. Workers compute on the CPU.
+        backend: workers are processes of this machine, or actors on a Ray cluster (extra ``ray``).
     """
 
     envs: int = 64
     frames_per_batch: int = 256
+    workers: int = 0
+    backend: Backend = "process"
 
     def __post_init__(self) -> None:
         _require_multiple("collection.frames_per_batch", self.frames_per_batch, "collection.envs", self.envs)
+        if self.workers:
+            _require_multiple("collection.envs", self.envs, "collection.workers", self.workers)
+        elif self.backend != "process":
+            raise InputError(f"collection.backend: found {self.backend} with workers 0, expected at least 1")
+        check_backend(self.backend)
 
 
 @dataclass(frozen=True)
@@ -188,19 +200,27 @@ class Algorithm(LightningModule, ABC):
         data: ScenarioData = self.trainer.datamodule  # type: ignore[attr-defined]
         return data
 
-    def stream(self, use: int) -> int:
+    def stream(self, *use: int) -> int:
         """Seed of a stream of random numbers: its own for each rank and use."""
-        return int(np.random.SeedSequence([self.seed, self.global_rank, use]).generate_state(1)[0])
+        return int(np.random.SeedSequence([self.seed, self.global_rank, *use]).generate_state(1)[0])
 
     def configure_model(self) -> None:
         """Make environments, networks and collector (once)."""
-        if hasattr(self, "collector"):
+        if hasattr(self, "_batches"):
             return
         envs, device = self.collection.envs, self.trainer.strategy.root_device
         env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
         torch.manual_seed(self.stream(1))
         self.build(Spaces.of(env))
-        self.collector = Collector(
+        self.collector = None if self.collection.workers else self._make_collector(env)
+        self._batches = iter(self.collector or self._workers_experience())
+        self._validation = make_world(self.data.validation, device)
+        self._running = torch.zeros(envs, device=device)
+        self._ended: list[Tensor] = []
+        self._rewards: list[Tensor] = []
+
+    def _make_collector(self, env: EnvBase) -> Collector:
+        return Collector(
             env,
             self.actor,
             frames_per_batch=self.collection.frames_per_batch,
@@ -209,11 +229,16 @@ class Algorithm(LightningModule, ABC):
             track_traj_ids=False,
             auto_register_policy_transforms=False,
         )
-        self._batches: Iterator[TensorDictBase] = iter(self.collector)
-        self._validation = make_world(self.data.validation, device)
-        self._running = torch.zeros(envs, device=device)
-        self._ended: list[Tensor] = []
-        self._rewards: list[Tensor] = []
+
+    def _workers_experience(self) -> Iterator[TensorDictBase]:
+        collection, device = self.collection, self.trainer.strategy.root_device
+
+        def workers() -> list[MakeEnv]:
+            envs = collection.envs // collection.workers
+            seeds = [self.stream(2, worker, self.frames) for worker in range(collection.workers)]
+            return [MakeEnv(self.data.train, envs, self.env_config, seed) for seed in seeds]
+
+        return experience(workers, self.actor, collection.frames_per_batch, collection.backend, device)
 
     def configure_optimizers(self) -> Optimizer:
         """One Adam with a named group of parameters for each network."""
@@ -315,25 +340,35 @@ class Algorithm(LightningModule, ABC):
         self.updates = checkpoint["litgrid"]["updates"]
 
     def run_state(self) -> dict[str, Any]:
-        """Return what this process's future depends on beside weights, counters, buffer and random streams."""
-        return {
+        """Return what this process's future depends on beside weights, counters, buffer and random streams.
+
+        Workers keep their environments to themselves; they begin new windows where the run goes on.
+        """
+        gathered = {"ended": self._ended, "rewards": self._rewards}
+        if self.collector is None:
+            return gathered
+        return gathered | {
             "env": self.collector.env.state_dict(),
             "carried": self.collector._carrier.clone().to_dict(),  # its own state_dict leaves out the observations
             "running": self._running,
-            "ended": self._ended,
-            "rewards": self._rewards,
         }
 
     def load_run_state(self, state: dict[str, Any]) -> None:
         """Take up what ``run_state`` returned."""
+        self._ended = [value.to(self.device) for value in state["ended"]]
+        self._rewards = [value.to(self.device) for value in state["rewards"]]
+        if self.collector is None:
+            return
         self.collector.env.load_state_dict(state["env"])
         carried = TensorDict(state["carried"], batch_size=self.collector.env.batch_size)
         self.collector._carrier.update(carried.to(self.device))
         self._running = state["running"].to(self.device)
-        self._ended = [value.to(self.device) for value in state["ended"]]
-        self._rewards = [value.to(self.device) for value in state["rewards"]]
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002 (Lightning's signature)
-        """Close the collector."""
-        if hasattr(self, "collector"):
+        """Close the collector, or the workers."""
+        if not hasattr(self, "_batches"):
+            return
+        if self.collector is not None:
             self.collector.shutdown()
+        elif isinstance(self._batches, Generator):
+            self._batches.close()

@@ -63,7 +63,8 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
     """
     loggers: list[Logger] = [MetricsFile(folder, list(model.METRICS))]
     os.environ.setdefault("WANDB_MODE", "online" if os.environ.get("WANDB_API_KEY") else "offline")
-    if with_wandb and rank_zero_only.rank == 0 and os.environ["WANDB_MODE"] != "disabled":
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if with_wandb and first and os.environ["WANDB_MODE"] != "disabled":
         wandb.setup(wandb.Settings(silent=True))
         name, experiment = f"{model.name}-seed-{model.seed}", folder.parent.parent.name
         loggers.append(
