@@ -213,7 +213,7 @@ class Algorithm(LightningModule, ABC):
         torch.manual_seed(self.stream(1))
         self.build(Spaces.of(env))
         self.collector = None if self.collection.workers else self._make_collector(env)
-        self._batches = iter(self.collector or self._workers_experience())
+        self._batches = self._workers_experience() if self.collector is None else iter(self.collector)
         self._validation = make_world(self.data.validation, device)
         self._running = torch.zeros(envs, device=device)
         self._ended: list[Tensor] = []
