@@ -47,7 +47,7 @@ def site(small_site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
     def glance(simulator: Simulator, controller: Controller) -> Validation:
         start = torch.zeros(1, dtype=torch.int64)
-        return Validation(float(controller.act(simulator.view(simulator.initial(start, start))).sum()), 1.0)
+        return Validation(float(controller.act(simulator.view(simulator.initial(start, start))).sum()), 1.0, 1.0)
 
     monkeypatch.setattr("litgrid.scenarios.store.load", load)
     monkeypatch.setattr("litgrid.algorithms.base.validate", glance)

@@ -47,7 +47,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(random_scenarios(site, 1, 10 * site.steps_per_day, len(split)), split=split)
 
     monkeypatch.setattr("litgrid.scenarios.store.load", load)
-    monkeypatch.setattr(base, "validate", lambda *_: Validation(1.0, 1.0))
+    monkeypatch.setattr(base, "validate", lambda *_: Validation(1.0, 1.0, 1.0))
     monkeypatch.setattr(probe, "missing", lambda _: "a C++ compiler")
 
 

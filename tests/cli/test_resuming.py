@@ -46,7 +46,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(random_scenarios(site, 1, 35 * site.steps_per_day, len(split)), split=split)
 
     monkeypatch.setattr("litgrid.scenarios.store.load", load)
-    monkeypatch.setattr("litgrid.algorithms.base.validate", lambda *_: Validation(1.0, 1.0))
+    monkeypatch.setattr("litgrid.algorithms.base.validate", lambda *_: Validation(1.0, 1.0, 1.0))
     monkeypatch.setattr("litgrid.cli.train.TrainCLI.after_fit", lambda _: None)
     monkeypatch.setenv("WANDB_MODE", "disabled")
 

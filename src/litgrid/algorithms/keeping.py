@@ -56,8 +56,9 @@ class Checkpoints(Checkpoint):
         self._resumed: Content | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Have Lightning write and read checkpoints our way."""
+        """Have Lightning write and read checkpoints our way, all processes in the folder that the first one chose."""
         trainer.strategy.checkpoint_io = WholeFiles()
+        self.folder = trainer.strategy.broadcast(self.folder)
         self.last = LastStates(self.folder, self.keep, trainer.global_rank)
 
     def state_dict(self) -> Content:

@@ -87,7 +87,7 @@ class LastStates:
         state = saved.read(self._folder / own["state"]["path"])
         algorithm.load_run_state(state["run"])
         if algorithm.buffer is not None:
-            self._store.restore(algorithm.buffer, own["segments"], algorithm.frames)
+            self._store.restore(algorithm.buffer, own["segments"], algorithm.own_frames)
         random_streams.restore(state["random"], algorithm.device)
         trainer.strategy.barrier("the last state is restored")
 
@@ -96,7 +96,7 @@ class LastStates:
         state = {"run": algorithm.run_state(), "random": random_streams.state(algorithm.device)}
         path = f"state/rank-{self._rank}/{algorithm.frames}.pt"
         try:
-            segments = [] if algorithm.buffer is None else self._store.save(algorithm.buffer, algorithm.frames)
+            segments = [] if algorithm.buffer is None else self._store.save(algorithm.buffer, algorithm.own_frames)
             return {"state": {"path": path, "sha256": saved.write(self._folder / path, state)}, "segments": segments}
         except Stopped as error:
             return {"error": str(error)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,11 +16,8 @@ from itertools import pairwise
 
 import torch
 from lightning import Trainer
-from tensordict import TensorDictBase
 from torch import Tensor
 from torch.optim import Optimizer
-from torchrl.collectors import Collector
-from torchrl.envs import EnvBase
 
 from litgrid.algorithms.allocations import Allocations
 from litgrid.algorithms.base import Algorithm, Collection
@@ -154,7 +151,7 @@ def rehearse(algorithm: Algorithm, scenarios: Scenarios, sizes: Sizes, precision
         networks = memory.live - before
         trial.optimize = partial(_optimize, trial, optimizer)  # type: ignore[method-assign]
         before = memory.live
-        batches = _collect(trial, env)
+        batches = iter(trial.make_collector(env))
         batch = next(batches)
         rollout = memory.live - before  # what the collector writes into, and the copy that it hands out
         trial.learn(batch)
@@ -171,20 +168,6 @@ def rehearse(algorithm: Algorithm, scenarios: Scenarios, sizes: Sizes, precision
         "frame": batch.bytes() / batch.numel(),
         "row": trial.buffer.storage.get(0).bytes() if isinstance(trial, SAC) else 0.0,
     }
-
-
-def _collect(algorithm: Algorithm, env: EnvBase) -> Iterator[TensorDictBase]:
-    return iter(
-        Collector(
-            env,
-            algorithm.actor,
-            frames_per_batch=algorithm.collection.frames_per_batch,
-            total_frames=-1,
-            trust_policy=True,
-            track_traj_ids=False,
-            auto_register_policy_transforms=False,
-        )
-    )
 
 
 def _resized(algorithm: Algorithm, collection: Collection, update: int) -> Algorithm:

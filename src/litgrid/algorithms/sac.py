@@ -20,7 +20,7 @@ from litgrid.sim.env import EnvConfig
 
 @dataclass(frozen=True)
 class Replay:
-    """What the updates are made of.
+    """What the updates of each process of training are made of.
 
     Args:
         capacity: frames that the buffer holds; the oldest go first.

@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import Path_fr
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from litgrid.algorithms.agent import CONFIG
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.files import write_whole
 from litgrid.algorithms.metrics import MetricsFile
+from litgrid.algorithms.saved import BEST
 from litgrid.algorithms.sources import Folder
+from litgrid.cli.curves import Curves
 
 
 class KeepConfig(SaveConfigCallback):
@@ -29,9 +33,10 @@ class KeepConfig(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Write it once the scenarios are there and the run is about to start."""
-        write_whole(self.folder / CONFIG, written(self.parser, self.config).encode())
+        text = written(self.parser, self.config)
+        write_whole(self.folder / CONFIG, text.encode())
         for logger in trainer.loggers:
-            logger.log_hyperparams(self.config.as_dict())
+            logger.log_hyperparams(yaml.safe_load(text))
 
 
 def written(parser: LightningArgumentParser, config: Namespace) -> str:
@@ -49,7 +54,7 @@ def with_absolute_paths(config: Namespace) -> Namespace:
 
 
 def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logger]:
-    """Log metrics to ``metrics.csv``, and to W&B: offline, unless a key is set (``WANDB_API_KEY``).
+    """Log metrics to ``metrics.csv``, and to W&B: offline, unless a key is set (``WANDB_API_KEY``). One process does.
 
     Args:
         folder: of the run.
@@ -58,11 +63,13 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
     """
     loggers: list[Logger] = [MetricsFile(folder, list(model.METRICS))]
     os.environ.setdefault("WANDB_MODE", "online" if os.environ.get("WANDB_API_KEY") else "offline")
-    if with_wandb and os.environ["WANDB_MODE"] != "disabled":
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if with_wandb and first and os.environ["WANDB_MODE"] != "disabled":
         wandb.setup(wandb.Settings(silent=True))
         name, experiment = f"{model.name}-seed-{model.seed}", folder.parent.parent.name
         loggers.append(
-            WandbLogger(
+            Curves(
+                model,
                 project="litgrid",
                 name=name,
                 group=experiment,
@@ -80,13 +87,20 @@ def wandb_id(folder: Path) -> str | None:
     return earlier[-1].name.rsplit("-", 1)[1] if earlier else None
 
 
-def summarise(loggers: list[Logger], figures: dict[str, Any]) -> None:
-    """Give W&B the figures of the evaluation, and end its run."""
+def summarise(loggers: list[Logger], folder: Path, figures: dict[str, Any]) -> None:
+    """Give W&B the figures of the evaluation and, online, the best policy with its configuration; end its run there.
+
+    Args:
+        loggers: of the run.
+        folder: of the run.
+        figures: of the evaluation.
+    """
+    summary = {
+        f"{figures['split']}/{row['controller']}/{key}": value
+        for row in figures["controllers"]
+        for key, value in row.items()
+        if isinstance(value, float)
+    }
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            for row in figures["controllers"]:
-                numbers = {key: value for key, value in row.items() if isinstance(value, float)}
-                logger.experiment.summary.update(
-                    {f"{figures['split']}/{row['controller']}/{key}": value for key, value in numbers.items()}
-                )
-            logger.experiment.finish()
+        if isinstance(logger, Curves):
+            logger.finish(summary, [folder / CONFIG, folder / "checkpoints" / BEST])

@@ -108,9 +108,11 @@ class TrainCLI(LightningCLI):
 
     def _make_trainer(self, **kwargs: Any) -> Trainer:
         try:
-            return super().instantiate_trainer(**kwargs)
+            trainer = super().instantiate_trainer(**kwargs)
         except (TypeError, ValueError, MisconfigurationException) as error:  # all of it is the user's own choice
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
+        self.model.check_processes(trainer.num_devices * trainer.num_nodes)
+        return trainer
 
     def _run(self, choose: Callable[[Path, str, str, int], Path]) -> Path:
         name = self._get(self.config, "experiment") or self.datamodule.source.name
@@ -127,11 +129,15 @@ class TrainCLI(LightningCLI):
     def before_fit(self) -> None:
         """Say what is going to happen."""
         source, model = self.datamodule.source, self.model
+        if not self.trainer.is_global_zero:
+            return
         warn(source)
         refuse_what_does_not_fit(model, source, self.trainer)
+        processes = self.trainer.num_devices * self.trainer.num_nodes
+        each = f" in each of {processes} processes" if processes > 1 else ""
         print(
             f"Training {model.name.upper()} on {source.details}.\n"
-            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments on "
+            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments{each} on "
             f"{self.trainer.strategy.root_device.type} ({torch.get_num_threads()} threads), seed {model.seed}, "
             f"into {self.folder}\n"
             f"Years of a site that are missing are built first (about a minute). The validation objective is measured "
@@ -140,14 +146,14 @@ class TrainCLI(LightningCLI):
         )
 
     def after_fit(self) -> None:
-        """Evaluate the best policy and the untrained one on the validation scenarios."""
-        if self.trainer.interrupted:
+        """Evaluate the best policy and the untrained one on the validation scenarios, in one process."""
+        if self.trainer.interrupted or not self.trainer.is_global_zero:
             return
         best = self.folder / "checkpoints" / BEST
         source = self.datamodule.source
         figures = self._evaluate("validation", [load_agent(best, source), load_untrained(best, source)])
         write_json(figures, str(self.folder / "evaluation.json"))
-        summarise(self.trainer.loggers, figures)
+        summarise(self.trainer.loggers, self.folder, figures)
         print(f"\nThe run is in {self.folder}. On the test split: litgrid test --ckpt_path {best}", file=sys.stderr)
 
     def validate(self, ckpt_path: str, **_: Any) -> None:
@@ -215,6 +221,8 @@ def quiet() -> None:
     """Silence what Lightning and TorchRL say about things that are meant to be so."""
     for name in ("lightning.pytorch", "lightning.fabric", "torchrl"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("profilers.profiler", "callbacks.early_stopping"):  # they are asked for, and say it at this level
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.INFO)
     for message in (
         "LightningCLI's args parameter",
         r".*does not have many workers",
