@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -27,10 +28,10 @@ def refuse_weights(algorithm: Algorithm) -> None:
     Raises:
         Stopped: naming the tensor and the frame.
     """
-    tensors = dict(algorithm.state_dict())
+    tensors: dict[str, Any] = dict(algorithm.state_dict())
     for number, moments in enumerate(algorithm.trainer.optimizers[0].state.values()):
         tensors |= {f"{key} of parameter {number}": value for key, value in moments.items()}
-    tensors = {name: value for name, value in tensors.items() if value.is_floating_point()}
+    tensors = {name: value for name, value in tensors.items() if torch.is_tensor(value) and value.is_floating_point()}
     finite = torch.stack([value.isfinite().all().to(algorithm.device) for value in tensors.values()]).tolist()
     for name, is_finite in zip(tensors, finite, strict=True):
         if not is_finite:

@@ -105,7 +105,8 @@ class Checkpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the policy if it is the best, and the state."""
         assert isinstance(pl_module, Algorithm)
-        objective = float(trainer.callback_metrics.get("val/objective", math.nan))
+        measured = float(trainer.callback_metrics.get("val/objective", math.nan))
+        objective: float = trainer.strategy.broadcast(measured)  # all processes have to decide alike
         if objective < self.best:
             self.best = objective
             self._save_best(trainer, pl_module)
