@@ -179,10 +179,11 @@ def test_a_signal_is_an_exit_code_and_a_line(
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Algorithm, "training_step", interrupted)
+    before = signal.getsignal(signal.SIGINT)
     assert fit() == 130
     last = tmp_path / "small" / "sac" / "seed-0" / "checkpoints" / "last.ckpt"
     assert f"litgrid: stopped at frame 32; go on with: litgrid fit --ckpt_path {last}\n" in capfd.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_losses_that_are_no_numbers_are_an_exit_code_and_a_line(

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
-import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,13 @@ import yaml
 from wandb.proto import wandb_internal_pb2
 
 from litgrid.algorithms.metrics import read_metrics
-from litgrid.cli import main
 from litgrid.cli.curves import Curves
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
 from litgrid.site.site import Site
 
-SMALL = Path(__file__).resolve().parents[2] / "configs" / "sites" / "small.yaml"
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ROOT / "configs" / "sites" / "small.yaml"
 VALUES: dict[str, Any] = {
     "model": {
         "class_path": "PPO",
@@ -70,38 +72,23 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    """A run that early stopping ends after the first of three epochs."""
+    """A run of the program that early stopping ends after the first of three epochs."""
     folder = tmp_path_factory.mktemp("watching")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(VALUES), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, pytest.MonkeyPatch.context() as output:
-        quick.__wrapped__(patch)  # type: ignore[attr-defined]
-        patch.setenv("WANDB_MODE", "offline")
-        said = Said()
-        output.setattr("sys.stderr", said)
-        output.setattr(logging.getLogger("lightning.pytorch"), "handlers", [logging.StreamHandler(said)])
-        arguments = ["--config", str(folder / "tiny.yaml"), "--runs", str(folder), "--experiment", "one"]
-        assert main(["fit", *arguments, "--seed_everything", "5"]) == 0
+    options = ["--config", str(folder / "tiny.yaml"), "--runs", str(folder), "--experiment", "one"]
+    options += ["--data.folder", str(folder / "scenarios")]
+    done = subprocess.run(
+        [sys.executable, "-m", "src.cli", "fit", *options, "--seed_everything", "5"],
+        cwd=ROOT,
+        env=os.environ | {"WANDB_MODE": "offline"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     run = folder / "one" / "ppo" / "seed-5"
     (path,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
-    return Watched(run, said.text, [Record.FromString(data) for data in records(path.read_bytes())])
-
-
-class Said:
-    """Standard error that is kept, and is no terminal."""
-
-    text = ""
-
-    def write(self, text: str) -> int:
-        """Keep it."""
-        self.text += text
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def isatty(self) -> bool:
-        """It is none."""
-        return False
+    return Watched(run, done.stderr + done.stdout, [Record.FromString(data) for data in records(path.read_bytes())])
 
 
 def records(data: bytes) -> Iterator[bytes]:

@@ -24,7 +24,8 @@ from litgrid.algorithms.sac import SAC
 from litgrid.algorithms.stopwatch import PARTS, Part, Stopwatch
 from litgrid.sim.compiling import missing
 
-NAMES: dict[Part, str] = {"collect": "environment", "sample": "sample", "update": "update", "validate": "validation"}
+NAMES: dict[Part, str] = {"collect": "environment", "sample": "sample", "update": "update"}
+"""Parts of the loop; what is left of its time is logging."""
 PROBED = {
     "max_epochs": -1,
     "max_steps": -1,
@@ -127,9 +128,7 @@ class Clock(Callback):
             pl_module.stopwatch.clear()
         elif now - self._start[0] >= self._seconds:
             start, frames, updates = self._start
-            loop = {
-                NAMES[part]: used / (now - start) for part, used in _totals(pl_module).items() if part != "validate"
-            }
+            loop = {NAMES[part]: used / (now - start) for part, used in _totals(pl_module).items() if part in NAMES}
             self.measured = Measured(
                 (pl_module.frames - frames) / (now - start),
                 (pl_module.updates - updates) / (now - start),
