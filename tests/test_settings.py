@@ -1,7 +1,7 @@
 """Every setting of the three algorithms arrives in the objects that train, or is refused.
 
-``fit`` runs twice for each algorithm: with one value of every setting, and with another. A probe finds the value in what
-trained: optimiser, buffer, loss, networks, environment, collector, trainer. A setting that no probe knows is a failure.
+``fit`` runs twice for each algorithm: with one value of every setting, and with another. A probe finds the value in
+what trained: optimiser, buffer, loss, networks, environment, collector. A setting that no probe knows is a failure.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ def few_days(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def base(algorithm: str, folder: Path) -> list[str]:
     """Arguments of a short ``fit`` with an algorithm's own configuration, on the small site."""
-    first = {"init_args": nested({name: value for name, value in (FIRST | OWN[algorithm][0]).items()})}
+    first = {"init_args": nested(FIRST | OWN[algorithm][0])}
     values = {"model": first, "data": {"site": str(CONFIGS / "sites" / "small.yaml")}, "runs": str(folder / "runs")}
     path = folder / "first.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 import yaml
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, Path_fsr
+from jsonargparse.typing import NonNegativeInt, Path_fr
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -173,8 +173,10 @@ class TrainCLI(LightningCLI):
         return figures
 
 
-def check_followers(path: Path_fsr, config: Namespace) -> None:
+def check_followers(path: Path_fr, config: Namespace) -> None:
     """Refuse a configuration file that sets what follows from other settings, and sets it otherwise.
+
+    The configuration that a run keeps has its seed twice; it may be started with another one.
 
     Args:
         path: of the file.
@@ -188,7 +190,7 @@ def check_followers(path: Path_fsr, config: Namespace) -> None:
         value: Any = stated
         for name in key.split("."):
             value = value.get(name) if isinstance(value, dict) else None
-        if value is not None and value != config[key]:
+        if value not in (None, config[key], stated.get(source)):
             raise InputError(f"{path}: {key}: found {value}, but it follows from {source}; set that instead")
 
 
