@@ -21,7 +21,7 @@ class Progress(ProgressBar):
         self._bar: tqdm[Any] | None = None
 
     def disable(self) -> None:
-        """Show nothing (``--trainer.enable_progress_bar false``)."""
+        """Show nothing."""
         self._shown = False
 
     def enable(self) -> None:

@@ -41,6 +41,7 @@ FOLLOW = {"model.init_args.seed": "seed_everything", "trainer.max_epochs": "mode
 """Settings that follow from others."""
 UNHEEDED = {
     "gradient_clip_val": (None, "model.clip_norm clips"),
+    "gradient_clip_algorithm": (None, "model.clip_norm clips"),
     "accumulate_grad_batches": (1, "an update is a batch"),
 }
 """Settings of the trainer that manual optimisation has no use for: their only value, and why."""
@@ -99,8 +100,10 @@ class TrainCLI(LightningCLI):
         self.folder = run_of(Path(checkpoint)) if checkpoint else self._new_run()
         self.save_config_callback = KeepConfig
         self.save_config_kwargs = {"folder": self.folder}
-        self.trainer_defaults["callbacks"] = [Progress(), *keep_checkpoints(self.folder / "checkpoints")]
-        with_wandb = self._get(self.config_init, "trainer")["logger"]
+        config = self._get(self.config_init, "trainer")
+        progress = [] if config["enable_progress_bar"] is False else [Progress()]
+        self.trainer_defaults["callbacks"] = [*progress, *keep_checkpoints(self.folder / "checkpoints")]
+        with_wandb = config["logger"]
         if not isinstance(with_wandb, bool | None):
             raise InputError("trainer.logger: found a logger, expected true or false (metrics.csv alone, without W&B)")
         return self._make_trainer(logger=make_loggers(self.folder, self.model, with_wandb is not False), **kwargs)
@@ -112,7 +115,7 @@ class TrainCLI(LightningCLI):
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
         for key, (only, why) in UNHEEDED.items():
             if getattr(trainer, key) != only:
-                raise InputError(f"trainer.{key}: found {getattr(trainer, key)}, expected {only}: {why}")
+                raise InputError(f"trainer.{key}: found {getattr(trainer, key)!s}, expected {only}: {why}")
         return trainer
 
     def _new_run(self) -> Path:
