@@ -78,21 +78,40 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("settings", ["seed", "ours"])
-def test_the_seeds_job(settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    figures = tmp_path / "job.json"
-    options = ["--settings", settings, "--runs", str(tmp_path / "runs"), "--json", str(figures), *SHORT]
-    assert script().main(options) == 0
-    rows = json.loads(figures.read_text(encoding="utf-8"))["rows"]
-    assert [row["controller"] for row in rows] == ["self_consumption", *ALGORITHMS]
-    assert [row.get("frames") for row in rows] == [None, 64, 64, 64]
+def shortened(settings: Path, folder: Path) -> Path:
+    """The configurations of a folder, with budgets of a few updates, on the small site."""
+    folder.mkdir()
+    for algorithm in ALGORITHMS:
+        values = yaml.safe_load((settings / f"{algorithm}.yaml").read_text(encoding="utf-8"))
+        values["data"]["site"] = str(CONFIGS / "sites" / "small.yaml")
+        own = values["model"]["init_args"]
+        own["collection"] = {"envs": 1, "frames_per_batch": 32}
+        own["budget"] = {"total_frames": 64, "frames_per_epoch": 64, "batches_per_row": 1}
+        if "replay" in own:
+            own["replay"] |= {"capacity": 64, "warmup_frames": 32, "updates_per_batch": 1}
+        (folder / f"{algorithm}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    return folder
+
+
+def test_the_seeds_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    job = script()
+    folders = {name: shortened(folder, tmp_path / name) for name, folder in job.FOLDERS.items()}
+    monkeypatch.setattr(job, "FOLDERS", folders)
+    runs, figures = tmp_path / "runs", tmp_path / "job.json"
+    assert job.main(["--runs", str(runs), "--json", str(figures), "--trainer.accelerator", "cpu"]) == 0
+    rule, *rows = json.loads(figures.read_text(encoding="utf-8"))["rows"]
+    assert rule["controller"] == "self_consumption"
+    agents = [(settings, algorithm) for settings in ("seed", "ours") for algorithm in ALGORITHMS]
+    assert [(row["settings"], row["controller"]) for row in rows] == agents
     for row in rows:
-        run = tmp_path / "runs" / f"seed-job-{settings}" / row["controller"] / "seed-0"
-        if row["controller"] in ALGORITHMS:
-            tested = json.loads((run / "test.json").read_text(encoding="utf-8"))["controllers"][-1]
-            assert row["test"] == tested["objective"] != row["validation"]
-            assert row["wall_seconds"] > 0
-    assert capsys.readouterr().out.rstrip().splitlines()[-1].startswith(f"{settings:<10}a2c")
+        assert row["frames"] == 64
+        assert row["updates"] > 0
+        assert row["wall_seconds"] > 0
+        tested = runs / f"seed-job-{row['settings']}" / row["controller"] / "seed-0" / "test.json"
+        found = json.loads(tested.read_text(encoding="utf-8"))["controllers"]
+        assert row["test"] == found[-1]["objective"] != row["validation"]
+        assert rule["test"] == found[-2]["objective"]
+    assert capsys.readouterr().out.rstrip().splitlines()[-1].startswith("ours      a2c")
 
 
 def test_a_job_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
