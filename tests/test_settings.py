@@ -190,7 +190,7 @@ class Live:
     @property
     def loss(self) -> Any:
         """The loss module."""
-        return self.algorithm.loss  # type: ignore[attr-defined]
+        return self.algorithm.loss
 
     @property
     def untrained(self) -> dict[str, Tensor]:
@@ -225,7 +225,7 @@ def _sockets(network: nn.Module) -> int:
 
 def _critic(live: Live) -> nn.Module:
     algorithm = live.algorithm
-    return live.loss.qvalue_network if isinstance(algorithm, SAC) else algorithm.critic  # type: ignore[no-any-return,return-value]
+    return live.loss.qvalue_network if isinstance(algorithm, SAC) else algorithm.critic  # type: ignore[return-value]
 
 
 def _parameters(live: Live, name: str) -> Any:
@@ -293,7 +293,7 @@ PROBES: dict[str, Probe] = {
     "temperature.initial": lambda live: live.untrained["loss.log_alpha"].exp(),
     "temperature.target_entropy_per_action": lambda live: live.loss.target_entropy / live.env.action_spec.shape[-1],
     "discount": lambda live: live.loss._value_estimator.gamma,
-    "target_rate": lambda live: 1.0 - live.algorithm.target_critics.eps,  # type: ignore[union-attr]
+    "target_rate": lambda live: 1.0 - live.algorithm.target_critics.eps,  # type: ignore[operator,union-attr]
     "critic_loss": lambda live: live.loss.loss_function,
     "advantage.discount": lambda live: live.algorithm._estimate.gamma,  # type: ignore[union-attr]
     "advantage.decay": lambda live: live.algorithm._estimate.lmbda,  # type: ignore[union-attr]
@@ -442,6 +442,6 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
     third = tmp_path / "third.yaml"
     third.write_text(yaml.safe_dump({"model": {"init_args": nested({name: value})}}), encoding="utf-8")
     assert main([*base("sac", tmp_path), "--config", str(third)]) == 2
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("litgrid: ")]
+    assert len(errors) == 1
+    assert message in errors[0]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from jsonargparse import Namespace
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelSummary, Timer
 from lightning.pytorch.loggers import WandbLogger
@@ -18,12 +19,18 @@ from litgrid.algorithms.base import Algorithm
 from litgrid.cli import main
 from litgrid.cli.progress import Progress
 from litgrid.cli.train import UNHEEDED, TrainCLI
+from litgrid.scenarios import store
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
-from litgrid.site.site import Site
+from litgrid.sim.simulator import Simulator
+from litgrid.site.site import Site, read_site
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 Probe = Callable[[Trainer], Any]
+
+
+def _attribute(name: str) -> Probe:
+    return lambda trainer: getattr(trainer, name)
 
 
 def _callback(kind: type[Callback]) -> Probe:
@@ -48,7 +55,7 @@ TRAINER: dict[str, tuple[Any, Any, Probe]] = {
     "val_check_interval": (0.5, 0.5, lambda trainer: trainer.val_check_interval),
     "check_val_every_n_epoch": (2, 2, lambda trainer: trainer.check_val_every_n_epoch),
     "num_sanity_val_steps": (1, 1, lambda trainer: trainer.num_sanity_val_steps),
-    "log_every_n_steps": (3, 3, lambda trainer: trainer.log_every_n_steps),
+    "log_every_n_steps": (3, 3, _attribute("log_every_n_steps")),
     "enable_model_summary": (True, True, _callback(ModelSummary)),
     "deterministic": (True, True, lambda _: torch.are_deterministic_algorithms_enabled()),
     "benchmark": (True, True, lambda _: torch.backends.cudnn.benchmark),
@@ -73,8 +80,8 @@ TRAINER: dict[str, tuple[Any, Any, Probe]] = {
 }
 """Setting of the trainer -> another value than the default, and what a probe finds then."""
 ALONE: dict[str, tuple[Any, Any, Probe]] = {
-    "fast_dev_run": (True, 1, lambda trainer: trainer.fast_dev_run),
-    "overfit_batches": (0.5, 0.5, lambda trainer: trainer.overfit_batches),
+    "fast_dev_run": (True, 1, _attribute("fast_dev_run")),
+    "overfit_batches": (0.5, 0.5, _attribute("overfit_batches")),
     "enable_progress_bar": (
         False,
         False,
@@ -183,3 +190,140 @@ def test_settings_of_the_run_arrive(fits: list[tuple[Trainer, TrainCLI]], tmp_pa
     assert command.datamodule.source.folder == tmp_path / "scenarios"  # type: ignore[attr-defined]
     others = {"config", "json", "ckpt_path", "weights_only", "trainer", "model", "data"}  # tests/cli/test_train.py
     assert set(vars(command.config.fit)) <= {*values, *others}
+
+
+SITE: dict[str, Any] = {
+    "name": "another",
+    "location.latitude_deg": -4.0,
+    "location.longitude_deg": -74.0,
+    "location.altitude_m": 200.0,
+    "location.timezone": "America/Bogota",
+    "pv.dc_kwp": 61.0,
+    "pv.ac_kw": 51.0,
+    "pv.inverters": 2,
+    "pv.tilt_deg": 5.0,
+    "pv.azimuth_deg": 10.0,
+    "pv.losses_percent": 10.0,
+    "pv.module": "Kyocera_Solar_KC200GT_2008__E__",
+    "pv.inverter": "ABB__MICRO_0_25_I_OUTD_US_208__208V_",
+    "battery.capacity_kwh": 41.0,
+    "battery.power_kw": 16.0,
+    "battery.depth_of_discharge": 0.7,
+    "battery.efficiency_one_way": 0.9,
+    "battery.initial_soc": 0.6,
+    "fleet.groups.0.name": "bike",
+    "fleet.groups.0.sockets": 9,
+    "fleet.groups.0.power_kw": 2.5,
+    "fleet.groups.0.battery_kwh": 2.5,
+    "fleet.groups.0.soc_arrival": [0.1, 0.3],
+    "fleet.groups.0.soc_required": [0.8, 0.9],
+    "fleet.groups.0.efficiency_one_way": 0.9,
+    "fleet.groups.0.v2g": True,
+    "fleet.open_hour": 8.0,
+    "fleet.close_hour": 21.0,
+    "fleet.stay_hours": [1.0, 5.0],
+    "fleet.peak_hours": [17.0, 20.0],
+    "fleet.peak_factor": 1.5,
+    "fleet.energy_kwh_per_day": 55.0,
+    "load.annual_kwh": 61000.0,
+    "load.peak_kw": 15.0,
+    "load.closures_per_year": 2.0,
+    "weather.ghi_kwh_per_m2": 1700.0,
+    "weather.monthly_clearness": [0.6] * 12,
+    "weather.temp_air_c": [25.0] * 12,
+    "weather.wind_speed_m_per_s": 1.0,
+    "tariff.currency": "USD",
+    "tariff.price_per_kwh": 0.3,
+    "tariff.windows.0.from_hour": 17.0,
+    "tariff.windows.0.to_hour": 22.0,
+    "tariff.windows.0.price_per_kwh": 0.5,
+    "tariff.demand.0.price_per_kw": 50.0,
+    "tariff.demand.0.from_hour": 18.0,
+    "tariff.demand.0.to_hour": 23.0,
+    "tariff.demand.0.outside": True,
+    "carbon.grid_kg_per_kwh": 0.5,
+    "carbon.km_per_kwh": 30.0,
+    "carbon.km_per_gallon": 100.0,
+    "carbon.kg_per_gallon": 8.0,
+    "objective.preset": "cost",
+    "objective.bill": 0.9,
+    "objective.carbon_per_kg": 0.2,
+    "objective.unserved_per_kwh": 2.0,
+    "objective.wear_per_kwh": 0.01,
+    "years.train": 2,
+    "years.validation": 3,
+    "years.test": 4,
+    "step_seconds": 900,
+    "first_weekday": "tuesday",
+    "seed": 7,
+}
+"""Setting of the site -> another value than that of configs/sites/small.yaml."""
+FILES = {"fleet.demand_row", "load.file", "weather.file", "carbon.file"}  # tests/site and tests/scenarios have files
+LABELS = {"name", "fleet.groups.0.name", "tariff.currency"}  # of tables and folders; nothing is computed from them
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a tree with dotted names; parts of a list of trees have their number."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, Namespace):
+        value = vars(value)
+    elif isinstance(value, list) and value and not isinstance(value[0], str | float):
+        value = {str(number): part for number, part in enumerate(value)}
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, part in value.items():
+        yield from flat(part, f"{name}.{key}" if name else key)
+
+
+def changed(tree: Any, path: list[str], value: Any) -> Any:
+    """The same tree with another value at a place."""
+    if not path:
+        return value
+    key, *rest = path
+    if isinstance(tree, list):
+        return [changed(part, rest, value) if number == int(key) else part for number, part in enumerate(tree)]
+    return (tree or {}) | {key: changed((tree or {}).get(key), rest, value)}
+
+
+def write_site(folder: Path, values: dict[str, Any]) -> Path:
+    """The small site with other values."""
+    tree = yaml.safe_load((CONFIGS / "sites" / "small.yaml").read_text(encoding="utf-8"))
+    for name, value in values.items():
+        tree = changed(tree, name.split("."), value)
+    path = folder / "site.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+def effect(site: Site) -> tuple[Any, ...]:
+    """What years are made from, how many, and what a simulated day costs and emits."""
+    simulator = Simulator(load(site, "train", Path()), dtype=torch.float64)
+    state, totals = simulator.initial(torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)), []
+    for step in range(simulator.steps):
+        action = torch.full((1, 1 + simulator.sockets), 0.3 if step % 2 else -0.9, dtype=torch.float64)
+        state, flows, costs = simulator.step(state, action)
+        totals += [float(costs.total), float(costs.co2_kg), float(flows.grid_import)]
+    return store.key(site), totals
+
+
+def test_every_setting_of_the_site_arrives(fits: list[tuple[Trainer, TrainCLI]], tmp_path: Path) -> None:
+    assert fit(tmp_path, {"data": {"site": str(write_site(tmp_path, SITE))}}) == 0
+    command = fits[-1][1]
+    parsed = {name for name, _ in flat(command.config.fit.data.site) if name.split(".")[0] != "__path__"}
+    assert {name for name in parsed if ".1." not in name} - FILES == set(SITE), "settings without another value"
+    found = dict(flat(command.datamodule.source.site))  # type: ignore[attr-defined]
+    as_lists = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    assert {name: as_lists[name] for name in SITE} == SITE
+
+
+def test_every_setting_of_the_site_changes_something(tmp_path: Path) -> None:
+    plain = effect(read_site(write_site(tmp_path, {})))
+    pairs = {"pv.module", "pv.inverter"}
+    without = set()
+    for name, value in SITE.items():
+        both = {other: SITE[other] for other in pairs} if name in pairs else {name: value}
+        if effect(read_site(write_site(tmp_path, both))) == plain:
+            without.add(name)
+    assert without == LABELS
