@@ -48,16 +48,25 @@ def short(algorithm: str) -> list[str]:
     return [*SHORT, "--model.proximity.epochs", "1"] if algorithm == "ppo" else SHORT
 
 
+PRESETS = {
+    "sac": ("laptop_8gb", ["--trainer.precision", "16-mixed"]),
+    "ppo": ("cpu", ["--trainer.precision", "bf16-mixed"]),
+    "a2c": ("h200", ["--model.env.compile", "false"]),
+}
+"""Algorithm -> a preset of hardware, and options that change it; all run on the CPU."""
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_configuration_that_a_run_keeps_repeats_it(algorithm: str, tmp_path: Path) -> None:
     """Presets and options are in it; metrics are equal, wall-clock times aside."""
-    presets = ["--config", str(CONFIGS / f"{algorithm}.yaml"), "--config", str(CONFIGS / "hardware" / "cpu.yaml")]
-    options = ["--runs", str(tmp_path), "--seed_everything", "4", "--trainer.precision", "bf16-mixed"]
+    preset, changes = PRESETS[algorithm]
+    presets = ["--config", str(CONFIGS / f"{algorithm}.yaml"), "--config", str(CONFIGS / "hardware" / f"{preset}.yaml")]
+    options = ["--runs", str(tmp_path), "--seed_everything", "4", "--trainer.accelerator", "cpu", *changes]
     assert main(["fit", *presets, *options, *short(algorithm), "--experiment", "first"]) == 0
     run = tmp_path / "first" / algorithm / "seed-4"
     kept = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     assert kept["trainer"]["accelerator"] == "cpu"
-    assert kept["trainer"]["precision"] == "bf16-mixed"
+    assert kept["trainer"]["precision"] == {"sac": "16-mixed", "ppo": "bf16-mixed", "a2c": "32-true"}[algorithm]
     assert main(["fit", "--config", str(run / "config.yaml"), "--experiment", "again"]) == 0
     again = tmp_path / "again" / algorithm / "seed-4"
     first, second = (

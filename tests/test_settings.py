@@ -30,6 +30,7 @@ from litgrid.cli.train import TrainCLI
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
 from litgrid.sim.actions import MAPPINGS
+from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -445,3 +446,20 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("litgrid: ")]
     assert len(errors) == 1
     assert message in errors[0]
+
+
+def test_the_back_end_is_that_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    citylearn = pytest.importorskip("litgrid.sim.citylearn", exc_type=ImportError)
+    made: list[str] = []
+
+    class Made(Exception):
+        """Enough is known."""
+
+    def make(_: ScenarioSet, __: int, config: EnvConfig, *___: Any) -> None:
+        made.append(config.backend)
+        raise Made
+
+    monkeypatch.setattr(citylearn, "CityLearnSiteEnv", make)
+    with pytest.raises(Made):
+        main([*base("sac", tmp_path), "--model.env.backend", "citylearn"])
+    assert made == ["citylearn"]

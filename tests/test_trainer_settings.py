@@ -259,6 +259,8 @@ SITE: dict[str, Any] = {
 }
 """Setting of the site -> another value than that of configs/sites/small.yaml."""
 FILES = {"fleet.demand_row", "load.file", "weather.file", "carbon.file"}  # tests/site and tests/scenarios have files
+DAY = [*[0.9] * 10, *[-1.0] * 8, *[0.05] * 5, 1.0]
+"""Actions of its hours: the battery gets full and empty, and the month's peak may be the last hour's."""
 LABELS = {"name", "fleet.groups.0.name", "tariff.currency"}  # of tables and folders; nothing is computed from them
 
 
@@ -302,7 +304,7 @@ def effect(site: Site) -> tuple[Any, ...]:
     simulator = Simulator(load(site, "train", Path()), dtype=torch.float64)
     state, totals = simulator.initial(torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)), []
     for step in range(simulator.steps):
-        action = torch.full((1, 1 + simulator.sockets), 0.3 if step % 2 else -0.9, dtype=torch.float64)
+        action = torch.full((1, 1 + simulator.sockets), DAY[int(step * site.step_hours) % 24], dtype=torch.float64)
         state, flows, costs = simulator.step(state, action)
         totals += [float(costs.total), float(costs.co2_kg), float(flows.grid_import)]
     return store.key(site), totals
