@@ -11,7 +11,7 @@ from torch.optim import Adam, RMSprop
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.agent import spaces
 from litgrid.algorithms.networks import Network, Spaces
-from litgrid.algorithms.on_policy import Advantage, OnPolicy, Weights, total
+from litgrid.algorithms.on_policy import Advantage, LearningRates, OnPolicy, Weights, total
 from litgrid.algorithms.ppo import PPO, Proximity
 from litgrid.algorithms.sources import SiteYears
 from litgrid.errors import InputError
@@ -142,7 +142,7 @@ def test_what_is_configured_arrives(shapes: Spaces) -> None:
     ppo = make(
         PPO,
         shapes,
-        learning_rate=1e-3,
+        learning_rates=LearningRates(1e-3, 1e-3),
         advantage=Advantage(discount=0.9, decay=0.8, normalize=False),
         proximity=Proximity(clip=0.3, clip_value=0.4),
     )
@@ -151,9 +151,9 @@ def test_what_is_configured_arrives(shapes: Spaces) -> None:
     assert not ppo.loss.normalize_advantage
     assert [float(ppo._estimate.gamma), float(ppo._estimate.lmbda)] == pytest.approx([0.9, 0.8])
     for kind, optimizer in (("rmsprop", RMSprop), ("adam", Adam)):
-        made = make(A2C, shapes, optimizer=kind, learning_rate=1e-3).configure_optimizers()
+        made = make(A2C, shapes, optimizer=kind, learning_rates=LearningRates(1e-3, 2e-3)).configure_optimizers()
         assert type(made) is optimizer
-        assert [group["lr"] for group in made.param_groups] == [1e-3, 1e-3]
+        assert [group["lr"] for group in made.param_groups] == [1e-3, 2e-3]
         assert [group["name"] for group in made.param_groups] == ["actor", "critic"]
 
 

@@ -59,6 +59,19 @@ class Weights:
     entropy: float = 0.0
 
 
+@dataclass(frozen=True)
+class LearningRates:
+    """Of the optimiser. A critic that learns faster than the policy spares it from following values that are not there.
+
+    Args:
+        actor: the policy.
+        critic: V(s).
+    """
+
+    actor: float = 3e-4
+    critic: float = 3e-4
+
+
 class OnPolicy(Algorithm):
     """Learns from the newest frames alone.
 
@@ -70,7 +83,7 @@ class OnPolicy(Algorithm):
         critic_network: the network of V(s).
         advantage: how it is estimated.
         weights: of the parts of the loss.
-        learning_rate: of both networks.
+        learning_rates: of the optimiser.
         initial_spread: of the actions at the start, as a share of half their range.
         others: as for ``Algorithm``.
     """
@@ -95,7 +108,7 @@ class OnPolicy(Algorithm):
         critic_network: Network = Network(activation="tanh"),
         advantage: Advantage = Advantage(),
         weights: Weights = Weights(),
-        learning_rate: float = 3e-4,
+        learning_rates: LearningRates = LearningRates(),
         initial_spread: float = 1.0,
         clip_norm: float = 0.5,
         seed: int = 0,
@@ -106,7 +119,7 @@ class OnPolicy(Algorithm):
         self.critic_network = critic_network
         self.advantage = advantage
         self.weights = weights
-        self.learning_rate = learning_rate
+        self.learning_rates = learning_rates
         self.initial_spread = initial_spread
 
     @abstractmethod
@@ -132,7 +145,7 @@ class OnPolicy(Algorithm):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return actor and critic."""
         return [
-            {"name": name, "params": list(getattr(self, name).parameters()), "lr": self.learning_rate}
+            {"name": name, "params": list(getattr(self, name).parameters()), "lr": getattr(self.learning_rates, name)}
             for name in GROUPS
         ]
 

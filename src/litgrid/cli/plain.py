@@ -190,8 +190,8 @@ class PlainOnPolicy(Loop[Learner]):
     def __init__(self, algorithm: Learner, env: EnvBase) -> None:
         super().__init__(algorithm, env)
         self.critic = make_value(self.spaces, algorithm.critic_network).module.to(env.device)
-        rate = algorithm.learning_rate
-        self.adam((list(self.actor.parameters()), rate), (list(self.critic.parameters()), rate))
+        rates = algorithm.learning_rates
+        self.adam((list(self.actor.parameters()), rates.actor), (list(self.critic.parameters()), rates.critic))
 
     def value(self, observation: Observation) -> Tensor:
         """V(s) [B]."""

@@ -23,7 +23,7 @@ class Progress(ProgressBar):
         self._began = 0.0, 0  # seconds and frames
 
     def disable(self) -> None:
-        """Show nothing (``--trainer.enable_progress_bar false``)."""
+        """Show nothing."""
         self._shown = False
 
     def enable(self) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+import yaml
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt, Path_fr, PositiveInt
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -42,6 +43,14 @@ from litgrid.scenarios.scenario_set import Split
 ALGORITHMS = (SAC, PPO, A2C)  # imported, so that `class_path: PPO` finds them
 RULES = ("uncontrolled", "self_consumption")
 LATEST = "last"  # as --ckpt_path of ``fit``: the newest good checkpoint of the newest run of this name
+FOLLOW = {"model.init_args.seed": "seed_everything", "trainer.max_epochs": "model.budget"}
+"""Settings that follow from others."""
+UNHEEDED = {
+    "gradient_clip_val": (None, "model.clip_norm clips"),
+    "gradient_clip_algorithm": (None, "model.clip_norm clips"),
+    "accumulate_grad_batches": (1, "an update is a batch"),
+}
+"""Settings of the trainer that manual optimisation has no use for: their only value, and why."""
 TRAINER = {
     "devices": 1,
     "logger": True,  # metrics.csv and W&B; False leaves out W&B
@@ -88,8 +97,10 @@ class TrainCLI(LightningCLI):
         """Read nothing: Lightning looks for hyperparameters in the checkpoint, which config.yaml has."""
 
     def before_instantiate_classes(self) -> None:
-        """Refuse what can't be written, before anything is computed."""
+        """Refuse what can't be written and what would not be heeded, before anything is computed."""
         check_json(self._get(self.config, "json"))
+        for path in self._get(self.config, "config") or []:
+            check_followers(path, self.config[str(self.subcommand)])
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer; for ``fit`` with the run's folder, loggers, checkpoints and progress."""
@@ -99,18 +110,23 @@ class TrainCLI(LightningCLI):
         self.folder = self._resumed_run(wanted) if wanted else self._run(new_run)
         self.save_config_callback = KeepConfig
         self.save_config_kwargs = {"folder": self.folder}
-        self.trainer_defaults["callbacks"] = [
-            Progress(),
-            Checkpoints(self.folder / "checkpoints", self._get(self.config, "keep_last")),
-        ]
-        with_wandb = self._get(self.config_init, "trainer")["logger"] is not False
-        return self._make_trainer(logger=make_loggers(self.folder, self.model, with_wandb), **kwargs)
+        config = self._get(self.config_init, "trainer")
+        progress = [] if config["enable_progress_bar"] is False else [Progress()]
+        checkpoints = Checkpoints(self.folder / "checkpoints", self._get(self.config, "keep_last"))
+        self.trainer_defaults["callbacks"] = [*progress, checkpoints]
+        with_wandb = config["logger"]
+        if not isinstance(with_wandb, bool | None):
+            raise InputError("trainer.logger: found a logger, expected true or false (metrics.csv alone, without W&B)")
+        return self._make_trainer(logger=make_loggers(self.folder, self.model, with_wandb is not False), **kwargs)
 
     def _make_trainer(self, **kwargs: Any) -> Trainer:
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (TypeError, ValueError, MisconfigurationException) as error:  # all of it is the user's own choice
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
+        for key, (only, why) in UNHEEDED.items():
+            if getattr(trainer, key) != only:
+                raise InputError(f"trainer.{key}: found {getattr(trainer, key)!s}, expected {only}: {why}")
         self.model.check_processes(trainer.num_devices * trainer.num_nodes)
         return trainer
 
@@ -183,6 +199,27 @@ class TrainCLI(LightningCLI):
         if target != "-":
             print("\n" + table(figures), flush=True)
         return figures
+
+
+def check_followers(path: Path_fr, config: Namespace) -> None:
+    """Refuse a configuration file that sets what follows from other settings, and sets it otherwise.
+
+    The configuration that a run keeps has its seed twice; it may be started with another one.
+
+    Args:
+        path: of the file.
+        config: what all files and options come to.
+
+    Raises:
+        InputError: naming the setting to use instead.
+    """
+    stated = yaml.safe_load(path.read_text())
+    for key, source in FOLLOW.items():
+        value: Any = stated
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value not in (None, config[key], stated.get(source)):
+            raise InputError(f"{path}: {key}: found {value}, but it follows from {source}; set that instead")
 
 
 def epochs(model: Namespace) -> int:
