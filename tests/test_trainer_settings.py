@@ -179,6 +179,7 @@ def test_settings_of_the_run_arrive(fits: list[tuple[Trainer, TrainCLI]], tmp_pa
     values = {
         "seed_everything": 5,
         "experiment": "tried",
+        "keep_last": 3,
         "runs": str(tmp_path / "elsewhere"),
         "data": {"site": str(CONFIGS / "sites" / "small.yaml"), "folder": str(tmp_path / "scenarios")},
     }
@@ -187,6 +188,7 @@ def test_settings_of_the_run_arrive(fits: list[tuple[Trainer, TrainCLI]], tmp_pa
     assert isinstance(command.model, Algorithm)
     assert command.model.seed == 5
     assert Path(trainer.checkpoint_callback.folder) == tmp_path / "elsewhere/tried/sac/seed-5/checkpoints"  # type: ignore[union-attr]
+    assert trainer.checkpoint_callback.keep == 3  # type: ignore[union-attr]
     assert command.datamodule.source.folder == tmp_path / "scenarios"  # type: ignore[attr-defined]
     others = {"config", "json", "ckpt_path", "weights_only", "trainer", "model", "data"}  # tests/cli/test_train.py
     assert set(vars(command.config.fit)) <= {*values, *others}
