@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,8 +29,8 @@ from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.stopwatch import Stopwatch
 from litgrid.algorithms.validation import validate
 from litgrid.errors import InputError
-from litgrid.sim.env import EnvConfig, make_env
-from litgrid.sim.worlds import make_world
+from litgrid.sim.env import EnvConfig
+from litgrid.sim.worlds import World, make_world
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Algorithm(LightningModule, ABC):
             return
         envs, device = self.collection.envs, self.trainer.strategy.root_device
         self.env_config = self.env_config.stated(self.data.train)
-        env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
+        env = self.data.make_env(envs, self.env_config, device, self.stream(0))
         torch.manual_seed(self.stream(1))
         self.build(Spaces.of(env))
         self.collector = Collector(
@@ -193,10 +194,14 @@ class Algorithm(LightningModule, ABC):
             auto_register_policy_transforms=False,
         )
         self._batches: Iterator[TensorDictBase] = iter(self.collector)
-        self._validation = make_world(self.data.validation, device)
         self._running = torch.zeros(envs, device=device)
         self._ended: list[Tensor] = []
         self._rewards: list[Tensor] = []
+
+    @cached_property
+    def _validation(self) -> World:
+        """The validation scenarios, simulated; made when they are first needed, which may be never."""
+        return make_world(self.data.validation, self.device)
 
     def configure_optimizers(self) -> Optimizer:
         """One Adam with a named group of parameters for each network."""
@@ -204,7 +209,7 @@ class Algorithm(LightningModule, ABC):
 
     def on_train_start(self) -> None:
         """Begin the learning curve with the untrained policy."""
-        if self.frames == 0:
+        if self.frames == 0 and self.trainer.limit_val_batches:
             self.record(self.validation_metrics())
         self.stopwatch.reset(self.frames, self.updates)
 
