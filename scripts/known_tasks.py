@@ -345,9 +345,6 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="train nothing")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore")
     for each in [] if chosen.table else wanted(chosen):
         if not is_there(read(chosen.results), each):
             row = make(each)
@@ -359,4 +356,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore")  # Lightning's advice on loaders and batch sizes
     main()
