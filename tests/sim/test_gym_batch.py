@@ -17,7 +17,7 @@ class Counter(gymnasium.Env[Any, Any]):
 
     observation_space = Box(0.0, np.inf, (2,), np.float32)
     action_space = Box(-2.0, 2.0, (1,), np.float32)
-    resets = 0
+    length, resets = 0, 0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:  # noqa: ARG002
         """Begin again."""
