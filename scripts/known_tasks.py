@@ -38,6 +38,7 @@ from litgrid.algorithms.networks import Network, deterministic_action
 from litgrid.algorithms.on_policy import Advantage
 from litgrid.algorithms.ppo import PPO, Proximity
 from litgrid.algorithms.sac import SAC, LearningRates, Replay, Temperature
+from litgrid.errors import InputError
 from litgrid.sim import linear_quadratic
 from litgrid.sim.env import EnvConfig
 from litgrid.sim.gym_batch import GymBatch
@@ -102,6 +103,12 @@ class Settings:
     minibatch: int = 0
     epochs: int = 1
     hidden: tuple[int, ...] = (64, 64)
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or self.frames % (self.envs * self.steps):
+            raise InputError(
+                f"frames: found {self.frames}, expected a multiple of {self.envs} environments x {self.steps} steps"
+            )
 
 
 WARMUP = 200
@@ -328,7 +335,13 @@ def wanted(chosen: argparse.Namespace) -> list[Run]:
     """Return the runs that were asked for, seed by seed, so that what is there can be compared at any time."""
     names = product(chosen.seeds, chosen.tasks, chosen.algorithms, chosen.implementations)
     return [
-        Run(task, algorithm, implementation, seed, replace(settings, frames=chosen.frames or settings.frames))
+        Run(
+            task,
+            algorithm,
+            implementation,
+            seed,
+            replace(settings, frames=settings.frames if chosen.frames is None else chosen.frames),
+        )
         for seed, task, algorithm, implementation in names
         if (settings := SETTINGS.get((task, algorithm))) is not None
     ]
@@ -345,7 +358,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="train nothing")
     chosen = parser.parse_args()
-    for each in [] if chosen.table else wanted(chosen):
+    try:
+        asked = [] if chosen.table else wanted(chosen)
+    except InputError as error:
+        parser.error(str(error))
+    for each in asked:
         if not is_there(read(chosen.results), each):
             row = make(each)
             with chosen.results.open("a", encoding="utf-8") as file:

@@ -10,7 +10,7 @@ from litgrid.sim import linear_quadratic as lq
 Array = NDArray[np.float64]
 
 
-def returns(law: Array, episodes: int = 200) -> Array:
+def returns(law: Array, episodes: int = 100) -> Array:
     """Discounted returns of a = -law z, over episodes that are the same for all laws."""
     totals = np.zeros(episodes)
     for number in range(episodes):
