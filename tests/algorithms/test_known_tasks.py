@@ -25,7 +25,7 @@ def known() -> ModuleType:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "frames"), [("sac", 1_000), ("ppo", 8_192), ("a2c", 38_400)])
+@pytest.mark.parametrize(("algorithm", "frames"), [("sac", 1_000), ("ppo", 16_384), ("a2c", 38_400)])
 def test_it_learns_the_battery(known: ModuleType, algorithm: str, frames: int) -> None:
     """The optimum returns -1.12; who leaves the battery idle, as untrained policies nearly do, gets -3.64."""
     task = known.TASKS["battery"]
@@ -59,7 +59,7 @@ def test_runs_are_made_once(
     frames = known.SETTINGS["battery", "ppo"].frames
     assert command("--seeds", "0") == [("ppo", frames, 0)] * 2
     assert command("--seeds", "0", "1") == [("ppo", frames, 1)] * 2
-    assert command("--seeds", "0", "--frames", "512") == [("ppo", 512, 0)] * 2
+    assert command("--seeds", "0", "--frames", "1024") == [("ppo", 1024, 0)] * 2
     assert command("--table") == []
     assert len(results.read_text(encoding="utf-8").splitlines()) == 6
     with pytest.raises(SystemExit, match="2"):
