@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -31,8 +32,8 @@ from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.stopwatch import Stopwatch
 from litgrid.algorithms.validation import validate
 from litgrid.errors import InputError
-from litgrid.sim.env import EnvConfig, make_env
-from litgrid.sim.worlds import make_world
+from litgrid.sim.env import EnvConfig
+from litgrid.sim.worlds import World, make_world
 
 
 @dataclass(frozen=True)
@@ -215,12 +216,11 @@ class Algorithm(LightningModule, ABC):
         torch.set_float32_matmul_precision(self.matmul)
         envs, device = self.collection.envs, self.trainer.strategy.root_device
         self.env_config = self.env_config.stated(self.data.train)
-        env = make_env(self.data.train, envs, self.env_config, device, self.stream(0))
+        env = self.data.make_env(envs, self.env_config, device, self.stream(0))
         torch.manual_seed(self.stream(1))
         self.build(Spaces.of(env))
         self.collector = None if self.collection.workers else self.make_collector(env)
         self._batches = self._workers_experience() if self.collector is None else iter(self.collector)
-        self._validation = make_world(self.data.validation, device)
         self._running = torch.zeros(envs, device=device)
         self._ended: list[Tensor] = []
         self._rewards: list[Tensor] = []
@@ -246,6 +246,11 @@ class Algorithm(LightningModule, ABC):
             return [MakeEnv(self.data.train, envs, self.env_config, seed) for seed in seeds]
 
         return experience(workers, self.actor, collection.frames_per_batch, collection.backend, device)
+
+    @cached_property
+    def _validation(self) -> World:
+        """The validation scenarios, simulated; made when they are first needed, which may be never."""
+        return make_world(self.data.validation, self.device)
 
     def configure_optimizers(self) -> Optimizer:
         """One Adam with a named group of parameters for each network."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from lightning import LightningDataModule
+from torchrl.envs import EnvBase
 
 from litgrid.algorithms.sources import CityLearnData, source_of
 from litgrid.scenarios import store
 from litgrid.scenarios.district_split import Part
+from litgrid.sim.env import EnvConfig, make_env
 from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Site
 
@@ -73,6 +76,10 @@ class ScenarioData(LightningDataModule):
         """Load the scenarios for training and validation."""
         self.train = self.load("train")
         self.validation = self.load("validation")
+
+    def make_env(self, envs: int, config: EnvConfig, device: torch.device, seed: int) -> EnvBase:
+        """Return the environments to train in; another data module may return any others of TorchRL's."""
+        return make_env(self.train, envs, config, device, seed)
 
     def train_dataloader(self) -> Ticks:
         """Return the ticks of an epoch; the algorithm says how many there are."""
