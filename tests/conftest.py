@@ -1,9 +1,14 @@
 """Fixtures for all tests: a small site, and random scenarios that need no generator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from litgrid.algorithms import saved
+from litgrid.algorithms.metrics import read_metrics
 from litgrid.scenarios.random import random_scenarios as draw_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.site.site import (
@@ -56,3 +61,51 @@ def random_scenarios() -> RandomScenarios:
         return draw_scenarios(site, scenarios, steps, seed)
 
     return draw
+
+
+WholeState = Callable[[Path, int], dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def whole_state() -> WholeState:
+    """A function (run, capacity of the buffer) that reads all that a run's newest state holds, by dotted name.
+
+    Tensors as bytes; without what differs between two equal runs: names and digests of files, wall-clock times.
+    """
+    return read_state
+
+
+def read_state(run: Path, capacity: int = 0) -> dict[str, Any]:
+    """See ``whole_state``."""
+    folder = run / "checkpoints"
+    content = saved.read_whole(saved.newest(folder, print))
+    resume, frames = content.pop(saved.RESUME), saved.frames_of(content)
+    (rank,) = resume["ranks"]
+    content["rows"] = resume["rows"]
+    content["state"] = saved.read(folder / rank["state"]["path"])
+    for segment in rank["segments"]:
+        for key, value in flatten(saved.read(folder / segment["path"])):
+            first = max(segment["first"], frames - capacity) - segment["first"]
+            content[f"buffer{key}"] = [*content.get(f"buffer{key}", []), *value[first:]]
+    rows = read_metrics(run / "metrics.csv")
+    content["metrics"] = [{key: cell for key, cell in row.items() if not key.startswith("time/")} for row in rows]
+    return {key: data_of(value) for key, value in flatten(content)}
+
+
+def flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted name and value of all that is in nested containers."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from flatten(item, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from flatten(item, f"{name}.{number}")
+    else:
+        yield name, value
+
+
+def data_of(value: Any) -> Any:
+    """A tensor as dtype, shape and bytes, which compare exactly; anything else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return str(value.dtype), tuple(value.shape), value.contiguous().flatten().view(torch.uint8).numpy().tobytes()

@@ -107,7 +107,7 @@ def test_the_seeds_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     job = script()
     folders = {name: shortened(folder, tmp_path / name) for name, folder in job.FOLDERS.items()}
     monkeypatch.setattr(job, "FOLDERS", folders)
-    monkeypatch.setattr("litgrid.algorithms.base.validate", lambda *_: Validation(1.0, 1.0))
+    monkeypatch.setattr("litgrid.algorithms.base.validate", lambda *_: Validation(1.0, 1.0, 1.0))
     runs, figures = tmp_path / "runs", tmp_path / "job.json"
     assert job.main(["--runs", str(runs), "--json", str(figures), "--trainer.accelerator", "cpu"]) == 0
     rule, *rows = json.loads(figures.read_text(encoding="utf-8"))["rows"]

@@ -17,9 +17,11 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from torch import Tensor, nn
+from torchrl.data import LazyMemmapStorage, LazyTensorStorage
 
 from litgrid.algorithms.agent import UNTRAINED
 from litgrid.algorithms.base import Algorithm
+from litgrid.algorithms.keeping import Checkpoints
 from litgrid.algorithms.networks import ACTIVATIONS, MLP, Gaussian, Summary
 from litgrid.algorithms.on_policy import OnPolicy
 from litgrid.algorithms.sac import SAC
@@ -35,6 +37,7 @@ from litgrid.site.site import Site
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ALGORITHMS = ("sac", "ppo", "a2c")
+STORAGES = {LazyTensorStorage: "device", LazyMemmapStorage: "memmap"}
 
 Settings = dict[str, Any]
 """A setting's dotted name below ``model.init_args``, and its value."""
@@ -57,6 +60,7 @@ FIRST: Settings = {
     "critic_network.sockets": 5,
     "critic_network.activation": "relu",
     "clip_norm": 7.0,
+    "matmul": "high",
 }
 SECOND: Settings = {
     "env.window_hours": 12,
@@ -76,6 +80,7 @@ SECOND: Settings = {
     "critic_network.sockets": 6,
     "critic_network.activation": "tanh",
     "clip_norm": 0.25,
+    "matmul": "highest",
 }
 OF_ON_POLICY = (
     {
@@ -103,6 +108,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
     "sac": (
         {
             "replay.capacity": 150,
+            "replay.storage": "device",
             "replay.batch_size": 8,
             "replay.updates_per_batch": 2,
             "replay.warmup_frames": 48,
@@ -117,6 +123,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
         },
         {
             "replay.capacity": 200,
+            "replay.storage": "memmap",
             "replay.batch_size": 5,
             "replay.updates_per_batch": 3,
             "replay.warmup_frames": 72,
@@ -156,7 +163,12 @@ REFUSED = {
     "seed": (5, "model.init_args.seed: found 5, but it follows from seed_everything"),
 }
 """Below ``model.init_args``: refused on a site."""
-ELSEWHERE = {"env.backend": "test_the_back_end_is_that_of_the_configuration", "seed": "seed_everything"}
+ELSEWHERE = {
+    "env.backend": "test_the_back_end_is_that_of_the_configuration",
+    "seed": "seed_everything",
+    "collection.workers": "tests of collectors in several processes",
+    "collection.backend": "the same",
+}
 
 
 @dataclasses.dataclass
@@ -172,6 +184,7 @@ class Live:
         scaled: a reward over minus its cost.
         horizon: hours from the start of the first windows to their ends.
         compiled: whether steps were.
+        matmul: precision of matrix products while it trained.
     """
 
     algorithm: Algorithm
@@ -182,6 +195,7 @@ class Live:
     rows: int = 0
     horizon: float = 0.0
     compiled: bool = False
+    matmul: str = ""
 
     @property
     def env(self) -> Any:
@@ -196,7 +210,8 @@ class Live:
     @property
     def untrained(self) -> dict[str, Tensor]:
         """Weights before the first update."""
-        path = Path(str(self.algorithm.trainer.checkpoint_callback.dirpath)) / UNTRAINED  # type: ignore[union-attr]
+        (keeper,) = [found for found in self.algorithm.trainer.callbacks if isinstance(found, Checkpoints)]  # type: ignore[attr-defined]
+        path = keeper.folder / UNTRAINED
         state: dict[str, Tensor] = torch.load(path, weights_only=True)["state_dict"]
         return state
 
@@ -283,8 +298,10 @@ PROBES: dict[str, Probe] = {
     "critic_network.hidden": lambda live: _widths(_critic(live)),
     "critic_network.sockets": lambda live: _sockets(_critic(live)),
     "critic_network.activation": lambda live: _activations(_critic(live)),
+    "matmul": lambda live: live.matmul,
     "clip_norm": lambda live: max(live.norms),
     "replay.capacity": lambda live: len(live.algorithm.buffer),  # type: ignore[arg-type]
+    "replay.storage": lambda live: STORAGES[type(live.algorithm.buffer._storage)],  # type: ignore[union-attr]
     "replay.batch_size": lambda live: max(frames for frames, _ in live.inputs),
     "replay.updates_per_batch": lambda live: live.updates[-1] - live.updates[-2],
     "replay.warmup_frames": lambda live: (live.updates.count(0) + 1) * live.algorithm.frames // len(live.updates),
@@ -357,7 +374,7 @@ def few_days(monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(random_scenarios(site, 1, 7 * site.steps_per_day, len(split)), split=split)
 
     monkeypatch.setattr("litgrid.scenarios.store.load", load)
-    monkeypatch.setattr("litgrid.algorithms.base.validate", lambda *_: Validation(1.0, 1.0))
+    monkeypatch.setattr("litgrid.algorithms.base.validate", lambda *_: Validation(1.0, 1.0, 1.0))
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setattr(TrainCLI, "after_fit", lambda _: None)
 
@@ -383,6 +400,7 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> list[Live]:
         runs.append(live)
         hours = (live.env._end - live.env.state.step) * live.env.simulator.site.step_hours
         live.horizon = float(hours.float().mean())
+        live.matmul = torch.get_float32_matmul_precision()
         live.compiled = live.env._advance != live.env._eager
 
         def look(_: nn.Module, args: tuple[Any, ...]) -> None:

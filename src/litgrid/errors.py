@@ -1,4 +1,4 @@
-"""The one exception that means "the input is wrong"."""
+"""The exceptions that the command line turns into one line: the input is wrong, or a command had to stop."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,18 @@ class InputError(ValueError):
     The message is one line that says what is wrong, where (file, row or key), what was found and what would be
     right. The command line prints it and exits with code 2; no other exception is turned into exit code 2.
     """
+
+
+class Stopped(Exception):
+    """A command had to end before it was done: a signal, a full disk, a training that diverged.
+
+    The message is one line that says why, and what is kept. The command line prints it and exits with the code.
+
+    Args:
+        message: the line.
+        code: 1 where it failed, 128 plus the signal's number where it was asked to stop.
+    """
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code

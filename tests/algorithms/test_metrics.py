@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from litgrid.algorithms.metrics import MetricsFile, read_metrics
+from litgrid.algorithms.metrics import MetricsFile
 from litgrid.algorithms.stopwatch import Stopwatch
+from litgrid.errors import InputError
 
 
 def test_columns_are_stable(tmp_path: Path) -> None:
@@ -19,12 +20,20 @@ def test_columns_are_stable(tmp_path: Path) -> None:
 
 def test_a_resumed_run_replaces_what_came_after_its_checkpoint(tmp_path: Path) -> None:
     first = MetricsFile(tmp_path, ["a"])
-    for frames in (10, 20, 30):
+    for frames in (10, 20, 20, 30):
         first.log_metrics({"a": frames}, step=frames)
+    with first.path.open("a", encoding="utf-8") as file:
+        file.write("40")  # the process died
     second = MetricsFile(tmp_path, ["a"])
-    assert len(read_metrics(tmp_path / "metrics.csv")) == 3  # nothing happens before there is something to write
+    second.cut(2)
     second.log_metrics({"a": -1.0}, step=20)
-    assert [(row["frames"], row["a"]) for row in read_metrics(tmp_path / "metrics.csv")] == [("10", "10"), ("20", "-1")]
+    assert second.rows == 3
+    assert first.path.read_text(encoding="utf-8").splitlines() == ["frames,a", "10,10", "20,20", "20,-1"]
+
+
+def test_rows_that_are_missing_are_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"metrics.csv: found 0 rows, expected the 2 of the run's checkpoint"):
+        MetricsFile(tmp_path, ["a"]).cut(2)
 
 
 def test_shares_of_the_time_add_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,3 +135,22 @@ def test_spaces_follow_the_site(small_site: Site) -> None:
     site = dataclasses.replace(small_site, fleet=dataclasses.replace(small_site.fleet, groups=v2g))
     assert spaces(SiteYears(small_site).sample(), EnvConfig()).low.tolist() == [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     assert spaces(SiteYears(site).sample(), EnvConfig()).low.tolist() == [-1.0] * 6
+
+
+@pytest.mark.parametrize(("batteries", "sockets"), [(3, 2), (5, 0), (0, 4)])
+def test_any_number_of_batteries(batteries: int, sockets: int) -> None:
+    """A district has a battery in each building or in none, and chargers or none."""
+    actions = batteries + sockets
+    shapes = {"site": (6,), "sockets": (sockets, 4), "mask": (sockets,)}
+    many = Spaces(shapes, torch.full((actions,), -1.0), torch.ones(actions))
+    actor, critic = make_actor(many, NETWORK), make_critic(many, NETWORK)
+    values = actor(observe(many))
+    assert values["action"].shape == (3, actions)
+    value = critic(values)["state_action_value"]
+    (gradient,) = torch.autograd.grad(value.sum() + values["loc"].sum(), values["parameters"])
+    assert torch.isfinite(value).all()
+    assert gradient.ne(0.0).any()
+    for battery in range(batteries):  # each one counts, for better or worse
+        other = values.clone()
+        other["action"][:, battery] += 0.5
+        assert critic(other)["state_action_value"].ne(value).all()

@@ -46,10 +46,11 @@ def collected(algorithm: OnPolicy, shapes: Spaces) -> TensorDict:
 
     no = torch.zeros(ENVS, STEPS, 1, dtype=torch.bool)
     after = {"reward": torch.randn(ENVS, STEPS, 1), "terminated": no, "truncated": no.clone(), "done": no.clone()}
-    following = TensorDict(observation() | after, batch_size=[ENVS, STEPS])
+    seen, last = observation(), observation()
+    next_seen = {key: torch.cat([seen[key][:, 1:], last[key][:, :1]], 1) for key in seen}
     with torch.no_grad():
-        frames = algorithm.actor(TensorDict(observation(), batch_size=[ENVS, STEPS]))
-    return frames.set("next", following)
+        frames = algorithm.actor(TensorDict(seen, batch_size=[ENVS, STEPS]))
+    return frames.set("next", TensorDict(next_seen | after, batch_size=[ENVS, STEPS]))
 
 
 def by_hand(batch: TensorDict, discount: float, decay: float) -> torch.Tensor:
@@ -74,6 +75,7 @@ def test_advantages(shapes: Spaces, decay: float, end: str) -> None:
     batch = collected(algorithm, shapes)
     if end:
         batch["next", end][1, 2] = batch["next", "done"][1, 2] = True
+        batch["next", "site"][1, 2] += 1.0  # a window's last observation is not what the next one begins with
     frames = algorithm.with_advantages(batch)
     expected = by_hand(batch, 0.8, decay)
     torch.testing.assert_close(frames["advantage"], expected.flatten(0, 1))

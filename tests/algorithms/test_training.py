@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from litgrid.algorithms.agent import load_agent
 from litgrid.algorithms.base import Budget, Collection
 from litgrid.algorithms.data import ScenarioData, Ticks
+from litgrid.algorithms.keeping import Checkpoints
 from litgrid.algorithms.metrics import MetricsFile, read_metrics
 from litgrid.algorithms.networks import Network
 from litgrid.algorithms.sac import SAC, Replay
@@ -52,11 +52,10 @@ def make(epochs: int = 2, seed: int = 0, observation: str = "entity") -> SAC:
 
 def fit(algorithm: SAC, site: Site, folder: Path, resume: Path | None = None) -> Trainer:
     """Train into a folder."""
-    checkpoints = ModelCheckpoint(folder / "checkpoints", save_last=True, save_on_train_epoch_end=True)
     trainer = Trainer(
         max_epochs=algorithm.budget.total_frames // algorithm.budget.frames_per_epoch,
         logger=MetricsFile(folder, list(algorithm.METRICS)),
-        callbacks=[checkpoints],
+        callbacks=[Checkpoints(folder / "checkpoints")],
         accelerator="cpu",
         num_sanity_val_steps=0,
         enable_progress_bar=False,
@@ -131,7 +130,7 @@ def test_networks_optimiser_and_targets_are_taken_up(site: Site, tmp_path: Path)
     first = make(epochs=1)
     trainer = fit(first, site, tmp_path)
     again = make(epochs=1)
-    resumed = fit(again, site, tmp_path / "again", resume=tmp_path / "checkpoints" / "last.ckpt")
+    resumed = fit(again, site, tmp_path, resume=tmp_path / "checkpoints" / "last.ckpt")
     for key, value in first.state_dict().items():
         torch.testing.assert_close(again.state_dict()[key], value)
     moments = [next(iter(one.optimizers[0].state.values()))["exp_avg"] for one in (trainer, resumed)]

@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test``, ``predict`` and ``evaluate`` on CityLearn data sets, from the arguments to the files."""
+"""Training and evaluation on CityLearn data sets, from the arguments to the files."""
 
 import csv
 import json
@@ -211,14 +211,9 @@ def test_wrong_input_is_one_line(
     ],
 )
 def test_wrong_evaluations_are_one_line(
-    folder: Path,
-    best: Path,
-    tmp_path: Path,
-    arguments: list[str],
-    message: str,
-    capsys: pytest.CaptureFixture[str],
+    folder: Path, best: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = {"village": folder / "village", "homes": folder / "homes", "best": best, "week.png": tmp_path / "week.png"}
+    places = {name: folder / name for name in ("village", "homes", "week.png")} | {"best": best}
     assert main(["evaluate", *(str(places.get(value, value)) for value in arguments)]) == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if not line.startswith("warning:")]

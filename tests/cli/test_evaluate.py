@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +18,8 @@ from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
 from litgrid.site.site import Site, Years, replace
 
-COLLECTION = {"envs": 4, "frames_per_batch": 8}
-BUDGET = {"total_frames": 16, "frames_per_epoch": 8}
+COLLECTION: dict[str, Any] = {"envs": 4, "frames_per_batch": 8}
+BUDGET: dict[str, Any] = {"total_frames": 16, "frames_per_epoch": 8}
 
 
 @pytest.fixture(scope="module")

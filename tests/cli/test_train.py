@@ -78,7 +78,8 @@ def test_a_run_keeps_what_it_did(run: Path) -> None:
     names = {path.name for path in run.iterdir()}
     assert names == {"config.yaml", "metrics.csv", "checkpoints", "evaluation.json", "wandb"}
     checkpoints = {path.name for path in (run / "checkpoints").iterdir()}
-    assert checkpoints == {"best.ckpt", "last.ckpt", "untrained.ckpt"}
+    lasts = {"last.ckpt", "last-64.ckpt", "last-128.ckpt", "state", "buffer"}
+    assert checkpoints == {"best.ckpt", "untrained.ckpt"} | lasts
     assert list((run / "wandb").glob("offline-run-*/run-*.wandb"))
     rows = read_metrics(run / "metrics.csv")
     assert list(rows[0]) == ["frames", *SAC.METRICS]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.actions import floor, least_share, raw
+from litgrid.sim.actions import least_share, physical
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.site.site import Site, replace
@@ -26,8 +26,8 @@ def view_by_hand(scenarios: ScenarioSet, ev_soc: list[float], required: list[flo
     """A view of five sockets with given vehicles."""
     simulator = Simulator(scenarios)
     view = simulator.view(simulator.initial(torch.tensor([0]), torch.tensor([0])))
-    view.ev_soc, view.soc_required = torch.tensor([ev_soc]), torch.tensor([required])
-    view.left = torch.tensor([left]).float()
+    view.ev_soc = torch.tensor([ev_soc])
+    view.known |= {"soc_required": torch.tensor([required]), "left": torch.tensor([left]).float()}
     return view
 
 
@@ -59,11 +59,11 @@ def test_floor_maps_each_range_onto_what_is_allowed(small_site: Site, random_sce
     least = least_share(view)[0]
     for share in (0.0, 0.25, 1.0, -3.0, 7.0):
         action = torch.tensor([[-0.3] + [share] * 5])
-        mapped = floor(view, action)[0]
+        mapped = physical("floor", view, action)[0]
         inside = min(max(share, 0.0), 1.0)
         assert float(mapped[0]) == pytest.approx(-0.3)
         torch.testing.assert_close(mapped[1:], least + inside * (1 - least))
-        assert raw(view, action) is action
+        assert torch.equal(physical("raw", view, action), action)
 
 
 ACTIONS: dict[str, Callable[[tuple[int, int], torch.Generator], torch.Tensor]] = {
@@ -86,7 +86,7 @@ def test_under_the_floor_nothing_is_unserved(
     state = simulator.initial(torch.tensor([0, 1]), torch.tensor([0, 7]))
     required = unserved = 0.0
     for _ in range(simulator.steps):
-        action = floor(simulator.view(state), ACTIONS[actions]((2, 6), draw))
+        action = physical("floor", simulator.view(state), ACTIONS[actions]((2, 6), draw))
         state, flows, _ = simulator.step(state, action)
         unserved = max(unserved, float(flows.ev_unserved.max()))
         required += float(flows.ev_required.sum())
@@ -99,6 +99,6 @@ def test_without_the_floor_service_is_the_agents(small_site: Site, random_scenar
     state = simulator.initial(torch.tensor([0]), torch.tensor([0]))
     unserved = torch.zeros(1)
     for _ in range(simulator.steps):
-        state, flows, _ = simulator.step(state, raw(simulator.view(state), torch.zeros(1, 6)))
+        state, flows, _ = simulator.step(state, physical("raw", simulator.view(state), torch.zeros(1, 6)))
         unserved += flows.ev_unserved
     assert float(unserved) > 10.0

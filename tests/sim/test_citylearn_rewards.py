@@ -191,7 +191,7 @@ def test_a_planted_fault_of_the_vehicles_reward_is_found(fault: str, plant: Any)
 
 
 def test_exceeding_the_limits_costs() -> None:
-    """The penalty is per kWh, and CityLearn's default is 1."""
+    """The penalty is per kWh, and CityLearn's default is 1; a building that hides its violation pays nothing."""
     found = case("900 s, limits")
     flows = flows_of(found)
     data = citylearn_vehicle_reward.vehicle_data(found.district, dtype=torch.float64)
@@ -200,4 +200,5 @@ def test_exceeding_the_limits_costs() -> None:
         for price in (0.0, 3.0)
     )
     assert float(flows.violation_kwh.max()) > 0.1
-    torch.testing.assert_close(free - dear, 3.0 * flows.violation_kwh)
+    assert sorted(set(data.penalised.tolist())) == [0.0, 1.0]
+    torch.testing.assert_close(free - dear, 3.0 * flows.violation_kwh * data.penalised)

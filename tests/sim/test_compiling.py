@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from tensordict import TensorDict
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
@@ -59,3 +60,11 @@ def test_without_a_compiler_steps_are_eager_and_say_so(scenarios: ScenarioSet, m
 def test_citylearn_can_not_be_compiled(scenarios: ScenarioSet) -> None:
     with pytest.raises(InputError, match="compile: found true with backend citylearn"):
         make_env(scenarios, 1, EnvConfig(backend="citylearn", compile=True))
+
+
+def test_what_depends_on_kept_tensors_alone_is_computed_once() -> None:
+    kept, values = torch.tensor([2.0, 4.0]), torch.tensor([6.0, 8.0])
+    graph = compiling._folded(make_fx(lambda x: x * (1.0 / (kept + 0.0)) + kept.max() + torch.zeros_like(x))(values))
+    assert graph(values).tolist() == [7.0, 6.0]
+    called = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    assert len(called) == 4  # x * inverse, + largest, zeros, + zeros

@@ -238,8 +238,10 @@ def test_service_is_that_of_a_count_session_by_session(features: Features, seed:
 
 
 def test_views_show_the_vehicles_where_they_are() -> None:
-    world = world_of(Features(buildings=3, v2g=True, dead_band=True))
-    states, _ = run(world, 0, mapped=False)
+    world = world_of(Features(buildings=3, v2g=True, dead_band=True, losses=True))
+    states, record = run(world, 0, mapped=False)
+    for step, (flows, _) in enumerate(record):
+        assert torch.equal(states[step + 1].before_soc, flows.vehicle_soc)
     for step in (0, 17, 80, world.steps):
         view, vehicle = world.view(states[step]), world.district.connections["vehicle"][step]
         for charger, who in enumerate(vehicle.tolist()):

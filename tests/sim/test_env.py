@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from torchrl.envs.utils import check_env_specs
 
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.actions import floor
+from litgrid.sim.actions import physical
 from litgrid.sim.env import EnvConfig, SiteEnv, make_env
 from litgrid.sim.physics import State
 from litgrid.site.site import Site, replace
@@ -56,8 +56,8 @@ def test_rewards_are_the_objective_of_the_mapped_action(scenarios: ScenarioSet) 
         env = SiteEnv(scenarios, 4, EnvConfig(sockets=sockets, reward_scale=0.5))
         state, (action,) = env._state, actions(env, 1)
         tensordict = env.step(TensorDict({"action": action}, batch_size=[4]))
-        physical = floor(env.simulator.view(state), action) if sockets == "floor" else action
-        _, _, costs = env.simulator.step(state, physical)
+        moved = physical(sockets, env.simulator.view(state), action)
+        _, _, costs = env.simulator.step(state, moved)
         torch.testing.assert_close(tensordict["next", "reward"], -0.5 * costs.total.unsqueeze(-1))
 
 

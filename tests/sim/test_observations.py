@@ -60,8 +60,8 @@ def test_the_columns_are_where_their_names_say(simulator: Simulator) -> None:
 def test_socket_features_by_hand(small_site: Site, random_scenarios: RandomScenarios) -> None:
     simulator = Simulator(random_scenarios(small_site, days=2))
     view = simulator.view(simulator.initial(torch.tensor([0]), torch.tensor([0])))
-    view.ev_soc, view.soc_required = torch.tensor([[0.2, 0, 0, 0.3, 0]]), torch.tensor([[0.9, 0, 0, 0.75, 0]])
-    view.left = torch.tensor([[2.0, 0, 0, 1, 0]])
+    view.ev_soc = torch.tensor([[0.2, 0, 0, 0.3, 0]])
+    view.known |= {"soc_required": torch.tensor([[0.9, 0, 0, 0.75, 0]]), "left": torch.tensor([[2.0, 0, 0, 1, 0]])}
     features = observations.entity(view)["sockets"][0]
     moto_kwh, car_kwh = 0.7 * 2 / 0.95, 0.45 * 30 / 0.9
     by_hand = [

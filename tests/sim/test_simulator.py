@@ -263,9 +263,7 @@ def test_starts_within_a_stay_leave_all_service_possible(
     simulator = Simulator(random_scenarios(small_site, days=4, seed=seed), dtype=torch.float64)
     state = random_start(simulator, 8, 24, seed)
     view = simulator.view(state)
-    assert bool(
-        (state.ev_soc <= torch.maximum(view.soc_required, simulator.tables.sockets("soc_start", *state[:2]))).all()
-    )
+    assert bool((state.ev_soc <= torch.maximum(view.soc_required, view.sockets("soc_start"))).all())
     _, flows, _ = roll(simulator, state, torch.ones(24, 8, 6, dtype=torch.float64))
     assert float(torch.stack([flow.ev_unserved for flow in flows]).max()) < 1e-9
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from tensordict import TensorDictBase
 from torch import Tensor
-from torch.optim import Adam, Optimizer, RMSprop
+from torch.optim import Optimizer, RMSprop
 from torchrl.objectives import A2CLoss
 
 from litgrid.algorithms.on_policy import OnPolicy, standardized, total
@@ -33,6 +33,7 @@ class A2C(OnPolicy):
             self.critic,
             critic_coeff=self.weights.critic,
             entropy_coeff=self.weights.entropy,
+            entropy_bonus=self.weights.entropy != 0.0,
             loss_critic_type="l2",
             functional=False,
         )
@@ -40,7 +41,7 @@ class A2C(OnPolicy):
     def configure_optimizers(self) -> Optimizer:
         """One optimiser with a named group of parameters for each network."""
         if self.optimizer == "adam":
-            return Adam(self.parameter_groups())
+            return self.adam()
         return RMSprop(self.parameter_groups(), alpha=0.99, eps=1e-5)
 
     def learn(self, batch: TensorDictBase) -> dict[str, Tensor]:

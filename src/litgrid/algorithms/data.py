@@ -18,17 +18,28 @@ class Ticks:
     """The numbers of an epoch's iterations: a tick is one batch from the collector and the updates that follow it.
 
     Lightning fetches from a loader without a length one batch ahead of what it trains on, and so would collect with
-    a policy that is one update old; hence a length.
+    a policy that is one update old; hence a length. A run that goes on within an epoch goes on with its next tick.
     """
 
     def __init__(self, ticks: int) -> None:
         self.ticks = ticks
+        self._next = 0
 
     def __len__(self) -> int:
         return self.ticks
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.ticks))
+        for tick in range(self._next, self.ticks):
+            self._next = (tick + 1) % self.ticks
+            yield tick
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the tick that comes next."""
+        return {"next": self._next}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on with that tick."""
+        self._next = state_dict["next"]
 
 
 class ScenarioData(LightningDataModule):

@@ -65,9 +65,18 @@ class Spaces:
         return self.actions - self.shapes["sockets"][0]
 
 
-def small_linear(inputs: int, outputs: int) -> nn.Linear:
+class Last(nn.Linear):
+    """A last layer, in full precision where the others are in mixed precision: values and actions keep their digits."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map [B, I] to [B, O] in the precision of the weights."""
+        with torch.autocast(inputs.device.type, enabled=False):
+            return super().forward(inputs.to(self.weight.dtype))
+
+
+def small_linear(inputs: int, outputs: int) -> Last:
     """Make a layer that puts out nearly 0 at first, for actors: a hundred times smaller than usual, without bias."""
-    layer = nn.Linear(inputs, outputs)
+    layer = Last(inputs, outputs)
     with torch.no_grad():
         layer.weight.mul_(0.01)
         layer.bias.zero_()
@@ -89,7 +98,7 @@ class FlatCritic(nn.Module):
 
     def __init__(self, spaces: Spaces, network: Network) -> None:
         super().__init__()
-        self.mlp = MLP(spaces.shapes["observation"][0] + spaces.actions, network, nn.Linear(network.hidden[-1], 1))
+        self.mlp = MLP(spaces.shapes["observation"][0] + spaces.actions, network, Last(network.hidden[-1], 1))
 
     def forward(self, observation: Tensor, action: Tensor) -> Tensor:
         """Map [B, O] and [B, K + N] to [B, 1]."""
@@ -153,7 +162,7 @@ class EntityCritic(nn.Module):
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
         self.batteries = spaces.batteries
         self.summary = Summary(features + 1, network)
-        self.mlp = MLP(site + self.batteries + network.sockets, network, nn.Linear(network.hidden[-1], 1))
+        self.mlp = MLP(site + self.batteries + network.sockets, network, Last(network.hidden[-1], 1))
 
     def forward(self, site: Tensor, sockets: Tensor, mask: Tensor, action: Tensor) -> Tensor:
         """Map observation, mask of connected vehicles [B, N] and action [B, K + N] to [B, 1]."""
@@ -201,7 +210,7 @@ class EntityValue(nn.Module):
         super().__init__()
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
         self.summary = Summary(features, network)
-        self.mlp = MLP(site + network.sockets, network, nn.Linear(network.hidden[-1], 1))
+        self.mlp = MLP(site + network.sockets, network, Last(network.hidden[-1], 1))
 
     def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
         """Map [B, F] and [B, N, G] to [B, 1]."""
@@ -284,7 +293,7 @@ def make_value(spaces: Spaces, network: Network) -> ValueOperator:
     """
     if "sockets" in spaces.shapes:
         return ValueOperator(EntityValue(spaces, network), in_keys=["site", "sockets"])
-    value = MLP(spaces.shapes["observation"][0], network, nn.Linear(network.hidden[-1], 1))
+    value = MLP(spaces.shapes["observation"][0], network, Last(network.hidden[-1], 1))
     return ValueOperator(value, in_keys=["observation"])
 
 

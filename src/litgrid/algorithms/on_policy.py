@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from tensordict import TensorDictBase
@@ -112,8 +112,9 @@ class OnPolicy(Algorithm):
         initial_spread: float = 1.0,
         clip_norm: float = 0.5,
         seed: int = 0,
+        matmul: Literal["highest", "high", "medium"] = "highest",
     ) -> None:
-        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed)
+        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed, matmul=matmul)
         self.actor_network = actor_network
         self.critic_network = critic_network
         self.advantage = advantage
@@ -138,8 +139,7 @@ class OnPolicy(Algorithm):
         self._estimate = GAE(
             gamma=self.advantage.discount,
             lmbda=self.advantage.decay,
-            value_network=self.critic,
-            deactivate_vmap=True,
+            value_network=None,  # ``evaluate`` writes the values
         )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -151,8 +151,23 @@ class OnPolicy(Algorithm):
 
     @torch.no_grad()
     def with_advantages(self, batch: TensorDictBase) -> TensorDictBase:
-        """Add ``advantage`` and ``value_target`` to a batch [envs, steps], and return its frames."""
-        return self._estimate(batch).reshape(-1)
+        """Add ``advantage`` and ``value_target`` to a batch [envs, steps]; return its frames as updates need them."""
+        self.evaluate(batch)
+        return self._estimate(batch).exclude("next", "parameters", "loc").reshape(-1)
+
+    def evaluate(self, batch: TensorDictBase) -> None:
+        """Add V(s) and V(s') to a batch [envs, steps].
+
+        What follows a step is the next step's observation, whose value is known; only where a window or the batch
+        ends, it has to be evaluated.
+        """
+        inputs = self.critic.in_keys
+        value = self.critic(batch.select(*inputs))["state_value"]
+        end = batch["next", "done"].squeeze(-1).clone()
+        end[:, -1] = True
+        following = torch.cat([value[:, 1:], value[:, -1:]], 1)
+        following[end] = self.critic(batch["next"].select(*inputs)[end])["state_value"]
+        batch["state_value"], batch["next", "state_value"] = value, following
 
     def minibatches(self, frames: TensorDictBase, size: int) -> Iterator[TensorDictBase]:
         """Go through all frames once, in random order; the last minibatch may be smaller."""

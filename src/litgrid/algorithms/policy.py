@@ -40,7 +40,7 @@ class AgentController:
             )
             return district_actions.MAPPINGS[self._env.sockets](view, action.to(view.bess_soc))
         action = self._choose(observations.entity(view) if self._apart else observations.flat(view))
-        return actions.MAPPINGS[self._env.sockets](view, action.to(view.bess_soc))
+        return actions.physical(self._env.sockets, view, action.to(view.bess_soc))
 
     @property
     def _apart(self) -> bool:

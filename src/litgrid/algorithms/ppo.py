@@ -70,6 +70,7 @@ class PPO(OnPolicy):
             normalize_advantage=self.advantage.normalize,
             critic_coeff=self.weights.critic,
             entropy_coeff=self.weights.entropy,
+            entropy_bonus=self.weights.entropy != 0.0,
             loss_critic_type="l2",
             functional=False,
         )

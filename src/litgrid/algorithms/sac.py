@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from tensordict import TensorDictBase
 from torch import Tensor
-from torchrl.data import LazyTensorStorage, TensorDictReplayBuffer
+from torchrl.data import LazyMemmapStorage, LazyTensorStorage, TensorDictReplayBuffer
 from torchrl.modules import ProbabilisticActor
 from torchrl.objectives import SACLoss, SoftUpdate, ValueEstimators
 
@@ -20,19 +20,22 @@ from litgrid.sim.env import EnvConfig
 
 @dataclass(frozen=True)
 class Replay:
-    """What the updates are made of.
+    """What the updates of each process of training are made of.
 
     Args:
         capacity: frames that the buffer holds; the oldest go first.
         batch_size: frames of an update.
         updates_per_batch: updates after each batch of new frames.
         warmup_frames: frames before the first update.
+        storage: ``device`` keeps the buffer in the memory of the device that trains, ``memmap`` in files of the
+            system's temporary folder (``TMPDIR``), for buffers that memory does not hold.
     """
 
     capacity: int = 100_000
     batch_size: int = 256
     updates_per_batch: int = 8
     warmup_frames: int = 5_000
+    storage: Literal["device", "memmap"] = "device"
 
     def __post_init__(self) -> None:
         for key in ("capacity", "batch_size", "updates_per_batch"):
@@ -85,6 +88,7 @@ class SAC(Algorithm):
         target_rate: tau, by which target critics follow in each update.
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
+        matmul: as for ``Algorithm``.
     """
 
     name = "sac"
@@ -96,6 +100,7 @@ class SAC(Algorithm):
         "sac/entropy": "mean of -log pi, in nats; the temperature steers it to its target",
         "sac/q": "mean of min Q at the policy's own actions: discounted reward to come, with entropy",
     }
+    buffer: TensorDictReplayBuffer
 
     def __init__(
         self,
@@ -113,8 +118,9 @@ class SAC(Algorithm):
         critic_loss: Literal["l2", "smooth_l1"] = "l2",
         clip_norm: float = 10.0,
         seed: int = 0,
+        matmul: Literal["highest", "high", "medium"] = "highest",
     ) -> None:
-        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed)
+        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed, matmul=matmul)
         self.actor_network = actor_network
         self.critic_network = critic_network
         self.replay = replay
@@ -142,10 +148,17 @@ class SAC(Algorithm):
         self.loss.make_value_estimator(ValueEstimators.TD0, gamma=self.discount)
         _ = self.loss.target_entropy  # registers its buffer, without which a checkpoint does not load
         self.target_critics = SoftUpdate(self.loss, tau=self.target_rate)
+        observed = list(spaces.shapes)
+        self.kept = [*observed, "action", *(("next", key) for key in (*observed, "reward", "done", "terminated"))]
         self.buffer = TensorDictReplayBuffer(
-            storage=LazyTensorStorage(self.replay.capacity, device=self.device),
+            storage=self._storage(),
             batch_size=self.replay.batch_size,
         )
+
+    def _storage(self) -> LazyTensorStorage | LazyMemmapStorage:
+        if self.replay.storage == "memmap":
+            return LazyMemmapStorage(self.replay.capacity)
+        return LazyTensorStorage(self.replay.capacity, device=self.device)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return actor, critics and temperature."""
@@ -159,12 +172,12 @@ class SAC(Algorithm):
     def learn(self, batch: TensorDictBase) -> dict[str, Tensor]:
         """Store the new frames, then update on samples of all."""
         with self.stopwatch.measure("sample"):
-            self.buffer.extend(batch.reshape(-1))
+            self.buffer.extend(batch.select(*self.kept).reshape(-1))
         if len(self.buffer) < self.replay.warmup_frames:
             return {}
         for _ in range(self.replay.updates_per_batch):
             with self.stopwatch.measure("sample"):
-                sample = self.buffer.sample()
+                sample = self.buffer.sample().to(self.device)
             with self.stopwatch.measure("update"):
                 losses = self.update(sample)
         return losses

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-Part = Literal["collect", "sample", "update", "validate"]
+Part = Literal["collect", "sample", "update", "validate", "log"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 

@@ -26,10 +26,12 @@ class Validation:
 
     Attributes:
         objective: of a year (mean over the years), or of all validation days of a district, in its currency.
+        co2_kg: of the same.
         ev_service: energy delivered to vehicles over the energy that could have been, in 0..1.
     """
 
     objective: float
+    co2_kg: float
     ev_service: float
 
 
@@ -43,7 +45,8 @@ def validate(world: World, controller: Controller) -> Validation:
     if isinstance(world, DistrictWorld):
         return _measure(world, *blocks(world), controller, lambda _, costs: costs)
     months = _measure(world, *_months(world), controller, lambda flows, _: flows)
-    return Validation(months.objective / len(world.scenarios), months.ev_service)
+    years = len(world.scenarios)
+    return Validation(months.objective / years, months.co2_kg / years, months.ev_service)
 
 
 def blocks(world: DistrictWorld) -> tuple[WorldState, Tensor]:
@@ -85,13 +88,14 @@ def _measure(
         vehicles: where vehicles are booked, of a step's flows and costs.
     """
     objective = torch.zeros(len(length), dtype=world.dtype, device=world.device)
-    unserved, deliverable = torch.zeros_like(objective), torch.zeros_like(objective)
+    co2_kg, unserved, deliverable = (torch.zeros_like(objective) for _ in range(3))
     for step in range(int(length.max())):
         inside = step < length
         state, flows, costs = world.step(state, controller.act(world.view(state)))
         booked = vehicles(flows, costs)
         objective += costs.total * inside
+        co2_kg += costs.co2_kg * inside
         unserved += booked.ev_unserved * inside
         deliverable += booked.ev_deliverable * inside
     service = 1.0 - float(unserved.sum() / deliverable.sum()) if deliverable.sum() > 0 else 1.0
-    return Validation(objective=float(objective.sum()), ev_service=service)
+    return Validation(float(objective.sum()), float(co2_kg.sum()), service)

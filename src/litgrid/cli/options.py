@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
+from litgrid.algorithms.files import write_whole
 from litgrid.errors import InputError
 
 
@@ -36,7 +37,4 @@ def write_json(figures: dict[str, Any], path: str) -> None:
         sys.stdout.write(text + "\n")
         return
     check_json(path)
-    target = Path(path)
-    part = target.with_name(target.name + ".part")  # whole or not at all
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(target)
+    write_whole(Path(path), (text + "\n").encode())

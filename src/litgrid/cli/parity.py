@@ -14,8 +14,10 @@ from litgrid.errors import InputError
 from litgrid.scenarios.citylearn_import import read_district
 from litgrid.scenarios.district import District
 from litgrid.scenarios.random_district import Features, write_random
+from litgrid.sim.citylearn_observations import CityLearnObserver
 from litgrid.sim.district import DistrictSimulator
 from litgrid.sim.district_parity import (
+    OBSERVATIONS,
     load_citylearn,
     random_actions,
     run_citylearn,
@@ -105,7 +107,7 @@ def _compare(features: Features, seed: int) -> tuple[District, dict[str, dict[st
     with tempfile.TemporaryDirectory() as folder:
         schema = write_random(Path(folder) / "data", features, seed)
         district, _ = read_district(schema.parent)
-        env = load_citylearn(schema)
+        env = load_citylearn(schema, observed=True)
     actions = random_actions(district, district.steps, seed)
     theirs = run_citylearn(env, district, actions)
     simulators = {
@@ -113,10 +115,14 @@ def _compare(features: Features, seed: int) -> tuple[District, dict[str, dict[st
         "float64": DistrictSimulator(district, dtype=torch.float64),
         "float32": DistrictSimulator(district, dtype=torch.float32),
     }
-    return district, {
-        mode: worst_errors(run_simulator(simulator, actions), theirs, district)
-        for mode, simulator in simulators.items()
-    }
+    errors = {}
+    for mode, simulator in simulators.items():
+        observer = CityLearnObserver(district, dtype=simulator.dtype)
+        ours = run_simulator(simulator, actions, observer=observer)
+        named = observer.names == env.observation_names[0]
+        compared = {key: values for key, values in theirs.items() if named or key != OBSERVATIONS}
+        errors[mode] = {"observation_names": float(not named)} | worst_errors(ours, compared, district)
+    return district, errors
 
 
 def _moves(district: District) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -13,12 +14,13 @@ from litgrid.algorithms.base import Algorithm
 
 
 class Progress(ProgressBar):
-    """Frames, frames per second, return, and where the time goes."""
+    """Frames, frames per second, time left, return, CO2, and where the time goes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._shown = True
         self._bar: tqdm[Any] | None = None
+        self._began = 0.0, 0  # seconds and frames
 
     def disable(self) -> None:
         """Show nothing."""
@@ -32,6 +34,7 @@ class Progress(ProgressBar):
         """Draw the bar."""
         super().on_train_start(trainer, pl_module)
         assert isinstance(pl_module, Algorithm)
+        self._began = time.perf_counter(), pl_module.frames
         hidden = not (self._shown and sys.stderr.isatty())
         self._bar = tqdm(
             total=pl_module.budget.total_frames,
@@ -76,8 +79,16 @@ class Progress(ProgressBar):
         metrics = algorithm.latest
         line = f"{algorithm.frames:>10,} frames"
         if "val/objective" in metrics:
-            line += f"   validation objective {metrics['val/objective']:>12,.0f}"
-        tqdm.write(f"{line}   {_status(metrics)}".rstrip(), file=sys.stderr)
+            line += f"   validation objective {metrics['val/objective']:>12,.0f}, CO2 {metrics['val/co2_kg']:,.0f} kg"
+        tqdm.write(f"{line}   {_status(metrics)}   {self._left(algorithm)}".rstrip(), file=sys.stderr)
+
+    def _left(self, algorithm: Algorithm) -> str:
+        """Return the time to the end, at the speed of this run so far, validations included."""
+        seconds, frames = self._began
+        done, to_do = algorithm.frames - frames, algorithm.budget.total_frames - algorithm.frames
+        if not (done and to_do):
+            return ""
+        return f"{tqdm.format_interval((time.perf_counter() - seconds) * to_do / done)} left"
 
 
 def _status(metrics: dict[str, float]) -> str:

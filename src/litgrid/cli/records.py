@@ -1,4 +1,4 @@
-"""What a run keeps: its configuration, its checkpoints, its metrics, and the same in W&B."""
+"""What a run keeps beside its checkpoints: its configuration, its metrics, and the same in W&B."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import Path_fr
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
-from litgrid.algorithms.agent import CONFIG, UNTRAINED
+from litgrid.algorithms.agent import CONFIG
 from litgrid.algorithms.base import Algorithm
+from litgrid.algorithms.files import write_whole
 from litgrid.algorithms.metrics import MetricsFile
+from litgrid.algorithms.saved import BEST
 from litgrid.algorithms.sources import Folder
-
-BEST = "best.ckpt"
-LAST = "last.ckpt"
+from litgrid.cli.curves import Curves
 
 
 class KeepConfig(SaveConfigCallback):
@@ -32,12 +33,15 @@ class KeepConfig(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         """Write it once the scenarios are there and the run is about to start."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{CONFIG}.part"
-        self.parser.save(with_absolute_paths(self.config), str(part), skip_none=False, overwrite=True, multifile=False)
-        part.replace(self.folder / CONFIG)
+        text = written(self.parser, self.config)
+        write_whole(self.folder / CONFIG, text.encode())
         for logger in trainer.loggers:
-            logger.log_hyperparams(self.config.as_dict())
+            logger.log_hyperparams(yaml.safe_load(text))
+
+
+def written(parser: LightningArgumentParser, config: Namespace) -> str:
+    """Return a configuration as YAML, every value in it, that means the same in whatever folder it is read."""
+    return str(parser.dump(with_absolute_paths(config), skip_none=False))
 
 
 def with_absolute_paths(config: Namespace) -> Namespace:
@@ -49,38 +53,8 @@ def with_absolute_paths(config: Namespace) -> Namespace:
     return absolute
 
 
-class KeepUntrained(Callback):
-    """Keeps the policy before its first update, which the result is measured against."""
-
-    def __init__(self, checkpoints: Path) -> None:
-        self.path = checkpoints / UNTRAINED
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Save it, unless the run is resumed."""
-        if trainer.global_step == 0:
-            trainer.save_checkpoint(self.path)
-
-
-def keep_checkpoints(checkpoints: Path) -> list[Callback]:
-    """Keep the untrained policy, the best by the validation objective, and the last.
-
-    ``save_last`` would write the last one only when it is the best.
-    """
-
-    def keep(name: str, monitor: str | None) -> ModelCheckpoint:
-        return ModelCheckpoint(
-            dirpath=checkpoints,
-            filename=Path(name).stem,
-            monitor=monitor,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-        )
-
-    return [KeepUntrained(checkpoints), keep(BEST, "val/objective"), keep(LAST, None)]
-
-
 def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logger]:
-    """Log metrics to ``metrics.csv``, and to W&B: offline, unless a key is set (``WANDB_API_KEY``).
+    """Log metrics to ``metrics.csv``, and to W&B: offline, unless a key is set (``WANDB_API_KEY``). One process does.
 
     Args:
         folder: of the run.
@@ -89,22 +63,44 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
     """
     loggers: list[Logger] = [MetricsFile(folder, list(model.METRICS))]
     os.environ.setdefault("WANDB_MODE", "online" if os.environ.get("WANDB_API_KEY") else "offline")
-    if with_wandb and os.environ["WANDB_MODE"] != "disabled":
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if with_wandb and first and os.environ["WANDB_MODE"] != "disabled":
         wandb.setup(wandb.Settings(silent=True))
         name, experiment = f"{model.name}-seed-{model.seed}", folder.parent.parent.name
         loggers.append(
-            WandbLogger(project="litgrid", name=name, group=experiment, job_type=model.name, save_dir=folder)
+            Curves(
+                model,
+                project="litgrid",
+                name=name,
+                group=experiment,
+                job_type=model.name,
+                save_dir=folder,
+                id=wandb_id(folder),
+            )
         )
     return loggers
 
 
-def summarise(loggers: list[Logger], figures: dict[str, Any]) -> None:
-    """Give W&B the figures of the evaluation, and end its run."""
+def wandb_id(folder: Path) -> str | None:
+    """Return the id of a run in W&B, where an earlier part of it has one: W&B names its folders by it."""
+    earlier = sorted((folder / "wandb").glob("*run-*-*"))
+    return earlier[-1].name.rsplit("-", 1)[1] if earlier else None
+
+
+def summarise(loggers: list[Logger], folder: Path, figures: dict[str, Any]) -> None:
+    """Give W&B the figures of the evaluation and, online, the best policy with its configuration; end its run there.
+
+    Args:
+        loggers: of the run.
+        folder: of the run.
+        figures: of the evaluation.
+    """
+    summary = {
+        f"{figures['split']}/{row['controller']}/{key}": value
+        for row in figures["controllers"]
+        for key, value in row.items()
+        if isinstance(value, float)
+    }
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            for row in figures["controllers"]:
-                numbers = {key: value for key, value in row.items() if isinstance(value, float)}
-                logger.experiment.summary.update(
-                    {f"{figures['split']}/{row['controller']}/{key}": value for key, value in numbers.items()}
-                )
-            logger.experiment.finish()
+        if isinstance(logger, Curves):
+            logger.finish(summary, [folder / CONFIG, folder / "checkpoints" / BEST])

@@ -28,15 +28,45 @@ def new_run(runs: Path, experiment: str, algorithm: str, seed: int) -> Path:
         number += 1
 
 
+def latest_run(runs: Path, experiment: str, algorithm: str, seed: int) -> Path:
+    """Return the folder of the newest run of a name: that of the experiment with the highest number.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = {1: experiment}
+    for path in runs.glob(f"{experiment}-*"):
+        digits = path.name.removeprefix(f"{experiment}-")
+        if digits.isdecimal():
+            names[int(digits)] = path.name
+    for number in sorted(names, reverse=True):
+        folder = runs / names[number] / algorithm / f"seed-{seed}"
+        if folder.is_dir():
+            return folder
+    missing = runs / experiment / algorithm / f"seed-{seed}"
+    raise InputError(
+        f"ckpt_path last: found no run {missing}, expected one to go on with; leave the option out to begin"
+    )
+
+
 def run_of(checkpoint: Path) -> Path:
     """Return the run that a checkpoint belongs to.
 
     Raises:
         InputError: there is no such file, or it lies outside a run.
     """
-    folder = checkpoint.parent.parent
     if not checkpoint.is_file():
         raise InputError(f"ckpt_path: found no file {checkpoint}, expected a checkpoint")
+    return folder_of(checkpoint)
+
+
+def folder_of(checkpoint: Path) -> Path:
+    """Return the run that a checkpoint belongs to, were it there.
+
+    Raises:
+        InputError: it would lie outside a run.
+    """
+    folder = checkpoint.parent.parent
     if not (folder / CONFIG).is_file():
         raise InputError(f"ckpt_path: found no {CONFIG} in {folder}, expected runs/.../checkpoints/<name>.ckpt")
     return folder

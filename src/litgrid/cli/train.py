@@ -6,13 +6,14 @@ import argparse
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 import yaml
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, Path_fr
+from jsonargparse.typing import NonNegativeInt, Path_fr, PositiveInt
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -21,14 +22,18 @@ from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained, read_weights
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.keeping import Checkpoints
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.ppo import PPO
+from litgrid.algorithms.remedies import refuse_what_does_not_fit
 from litgrid.algorithms.sac import SAC
+from litgrid.algorithms.saved import BEST, LAST
 from litgrid.cli.messages import one_line, warn
 from litgrid.cli.options import check_json, write_json
 from litgrid.cli.progress import Progress
-from litgrid.cli.records import BEST, KeepConfig, keep_checkpoints, make_loggers, summarise
-from litgrid.cli.runs import new_run, run_of
+from litgrid.cli.records import KeepConfig, make_loggers, summarise, written
+from litgrid.cli.resuming import checkpoint_to_resume, refuse_changes
+from litgrid.cli.runs import folder_of, latest_run, new_run, run_of
 from litgrid.cli.schedule import write_schedule
 from litgrid.controllers import make
 from litgrid.errors import InputError
@@ -45,6 +50,7 @@ UNHEEDED = {
     "accumulate_grad_batches": (1, "an update is a batch"),
 }
 """Settings of the trainer that manual optimisation has no use for: their only value, and why."""
+LATEST = "last"  # as --ckpt_path of ``fit``: the newest good checkpoint of the newest run of this name
 TRAINER = {
     "devices": 1,
     "logger": True,  # metrics.csv and W&B; False leaves out W&B
@@ -79,12 +85,16 @@ class TrainCLI(LightningCLI):
             help="name of the experiment; that of the site or the data set by default",
         )
         add("--runs", type=Path, default=Path("runs"), help="folder of all experiments")
+        add("--keep_last", type=PositiveInt, default=2, help="states of the run that are kept, to go on from")
         add("--json", type=str | None, default=None, help="file for the figures, - for standard output")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Say nothing twice: seed and number of epochs follow from what is configured already."""
         parser.link_arguments("seed_everything", "model.init_args.seed")
         parser.link_arguments("model", "trainer.max_epochs", compute_fn=epochs)
+
+    def _parse_ckpt_path(self) -> None:
+        """Read nothing: Lightning looks for hyperparameters in the checkpoint, which config.yaml has."""
 
     def before_instantiate_classes(self) -> None:
         """Refuse what can't be written and what would not be heeded, before anything is computed."""
@@ -96,13 +106,16 @@ class TrainCLI(LightningCLI):
         """Make the trainer; for ``fit`` with the run's folder, loggers, checkpoints and progress."""
         if self.subcommand != "fit":
             return self._make_trainer(logger=False, **kwargs)
-        checkpoint = self._get(self.config, "ckpt_path")
-        self.folder = run_of(Path(checkpoint)) if checkpoint else self._new_run()
+        wanted = self._get(self.config, "ckpt_path")
+        self.folder = self._resumed_run(wanted) if wanted else self._run(new_run)
         self.save_config_callback = KeepConfig
         self.save_config_kwargs = {"folder": self.folder}
         config = self._get(self.config_init, "trainer")
         progress = [] if config["enable_progress_bar"] is False else [Progress()]
-        self.trainer_defaults["callbacks"] = [*progress, *keep_checkpoints(self.folder / "checkpoints")]
+        self.trainer_defaults["callbacks"] = [
+            *progress,
+            Checkpoints(self.folder / "checkpoints", self._get(self.config, "keep_last")),
+        ]
         with_wandb = config["logger"]
         if not isinstance(with_wandb, bool | None):
             raise InputError("trainer.logger: found a logger, expected true or false (metrics.csv alone, without W&B)")
@@ -116,19 +129,33 @@ class TrainCLI(LightningCLI):
         for key, (only, why) in UNHEEDED.items():
             if getattr(trainer, key) != only:
                 raise InputError(f"trainer.{key}: found {getattr(trainer, key)!s}, expected {only}: {why}")
+        self.model.check_processes(trainer.num_devices * trainer.num_nodes)
         return trainer
 
-    def _new_run(self) -> Path:
+    def _run(self, choose: Callable[[Path, str, str, int], Path]) -> Path:
         name = self._get(self.config, "experiment") or self.datamodule.source.name
-        return new_run(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
+        return choose(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
+
+    def _resumed_run(self, wanted: str) -> Path:
+        """Find the checkpoint to go on from, and return its run."""
+        last = self._run(latest_run) / "checkpoints" / LAST if wanted == LATEST else Path(wanted)
+        checkpoint = checkpoint_to_resume(last)
+        refuse_changes(checkpoint, written(self._parser(self.subcommand), self.config[self.subcommand]))
+        self.config_init[self.subcommand].ckpt_path = str(checkpoint)
+        return checkpoint.parent.parent
 
     def before_fit(self) -> None:
         """Say what is going to happen."""
         source, model = self.datamodule.source, self.model
+        if not self.trainer.is_global_zero:
+            return
         warn(source)
+        refuse_what_does_not_fit(model, source, self.trainer)
+        processes = self.trainer.num_devices * self.trainer.num_nodes
+        each = f" in each of {processes} processes" if processes > 1 else ""
         print(
             f"Training {model.name.upper()} on {source.details}.\n"
-            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments on "
+            f"{model.budget.total_frames:,} frames in {model.collection.envs} environments{each} on "
             f"{self.trainer.strategy.root_device.type} ({torch.get_num_threads()} threads), seed {model.seed}, "
             f"into {self.folder}\n"
             f"Years of a site that are missing are built first (about a minute). The validation objective is measured "
@@ -137,14 +164,14 @@ class TrainCLI(LightningCLI):
         )
 
     def after_fit(self) -> None:
-        """Evaluate the best policy and the untrained one on the validation scenarios."""
-        if self.trainer.interrupted:
+        """Evaluate the best policy and the untrained one on the validation scenarios, in one process."""
+        if self.trainer.interrupted or not self.trainer.is_global_zero:
             return
         best = self.folder / "checkpoints" / BEST
         source = self.datamodule.source
         figures = self._evaluate("validation", [load_agent(best, source), load_untrained(best, source)])
         write_json(figures, str(self.folder / "evaluation.json"))
-        summarise(self.trainer.loggers, figures)
+        summarise(self.trainer.loggers, self.folder, figures)
         print(f"\nThe run is in {self.folder}. On the test split: litgrid test --ckpt_path {best}", file=sys.stderr)
 
     def validate(self, ckpt_path: str, **_: Any) -> None:
@@ -219,15 +246,22 @@ def with_config(argv: list[str]) -> list[str]:
         if argv[0] == "fit" or "--help" in argv or "-h" in argv:
             return argv
         raise InputError(f"{argv[0]}: found no --ckpt_path, expected one such as runs/.../checkpoints/{BEST}")
-    folder = run_of(Path(options.ckpt_path))
-    read_weights(Path(options.ckpt_path))
-    return argv if options.config else [argv[0], "--config", str(folder / CONFIG), *argv[1:]]
+    checkpoint = Path(options.ckpt_path)
+    if argv[0] != "fit":
+        read_weights(checkpoint)
+    elif options.config:
+        return argv  # the checkpoint is looked for when the run is known
+    elif options.ckpt_path == LATEST:
+        raise InputError("ckpt_path last: found no --config, expected that of the run, or the path of its last.ckpt")
+    return argv if options.config else [argv[0], "--config", str(folder_of(checkpoint) / CONFIG), *argv[1:]]
 
 
 def quiet() -> None:
     """Silence what Lightning and TorchRL say about things that are meant to be so."""
     for name in ("lightning.pytorch", "lightning.fabric", "torchrl"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("profilers.profiler", "callbacks.early_stopping"):  # they are asked for, and say it at this level
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.INFO)
     for message in (
         "LightningCLI's args parameter",
         r".*does not have many workers",
@@ -238,28 +272,44 @@ def quiet() -> None:
 
 
 def run(argv: list[str]) -> None:
-    """Run ``fit``, ``validate``, ``test`` or ``predict``.
+    """Run ``fit``, ``validate``, ``test`` or ``predict``; raises as ``parse_and_run`` does.
 
     Args:
         argv: the command and its options.
+    """
+    parse_and_run(TrainCLI, with_config(argv))
+
+
+def parse_and_run(cli: type[TrainCLI], argv: list[str], trainer_class: type[Trainer] = Trainer) -> None:
+    """Run one of a command line's commands.
+
+    Args:
+        cli: the command line.
+        argv: the command and its options.
+        trainer_class: whose methods the commands are.
 
     Raises:
         InputError: an option, the configuration or a file that it names is wrong.
     """
     quiet()
     try:
-        TrainCLI(
+        cli(
             Algorithm,
             ScenarioData,
             subclass_mode_model=True,
             parser_class=TrainParser,
+            trainer_class=trainer_class,
             trainer_defaults=dict(TRAINER),
             save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=with_config(argv),
+            args=argv,
         )
     except InputError:
+        raise
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C where it is not yet training
+            raise KeyboardInterrupt from end
         raise
     except ValueError as error:
         if "Given value type" in str(error):  # jsonargparse wraps what the configuration's own checks raise

@@ -14,7 +14,7 @@ from litgrid.scenarios.citylearn_observed import CHARGER_NAMES
 
 SHARED = ("month", "day_type", "hour", *SERIES_COLUMNS["weather"], *SERIES_COLUMNS["pricing"], "carbon_intensity")
 COMPUTED = ("electrical_storage_soc", "net_electricity_consumption", "electrical_storage_electricity_consumption")
-ACTIVE, SHOWN = 0.8, 0.9  # share of observations, and of those in a building
+ACTIVE, SHOWN = 0.8, 0.9  # share of observations (what a step computes is always active), and of those in a building
 
 
 def add_observations(folder: Path, schema: dict[str, Any], draw: np.random.Generator) -> None:
@@ -29,7 +29,7 @@ def add_observations(folder: Path, schema: dict[str, Any], draw: np.random.Gener
     names = [str(name) for name in draw.permutation(list(known))]
     schema["observations"] = {
         name: {
-            "active": bool(draw.uniform() < ACTIVE),
+            "active": bool(draw.uniform() < ACTIVE) or name in COMPUTED,
             "shared_in_central_agent": bool(draw.uniform() < (0.9 if name in SHARED else 0.05)),
         }
         for name in names
@@ -49,7 +49,7 @@ def _of_limits(draw: np.random.Generator) -> dict[str, bool]:
 
 def _add_columns(path: Path, draw: np.random.Generator) -> None:
     """Give a building's file columns of its climate and its people, some of them."""
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, float_precision="round_trip")
     rows = len(table)
     columns = {
         "indoor_dry_bulb_temperature": draw.uniform(-100.0, 70.0, rows),  # beyond CityLearn's limits, too

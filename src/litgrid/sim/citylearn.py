@@ -147,11 +147,12 @@ class CityLearnSimulator(Simulator):
         super().__init__(scenarios, device, dtype)
         self._years: dict[int, CityLearnYear] = {}
 
-    def move(self, state: State, action: Tensor, row: Row) -> Moved:  # noqa: ARG002 (CityLearn has its own row)
+    def move(self, state: State, bess: Tensor, sockets: Tensor, row: Row) -> Moved:  # noqa: ARG002 (CityLearn has its own row)
         """Let CityLearn move B sites, one after the other."""
         scenario, step = state.scenario.tolist(), state.step.tolist()
         bess_soc, ev_soc, actions = (
-            part.detach().cpu().double().numpy() for part in (state.bess_soc, state.ev_soc, action)
+            part.detach().cpu().double().numpy()
+            for part in (state.bess_soc, state.ev_soc, torch.cat([bess.unsqueeze(-1), sockets], -1))
         )
         sites = [
             self._step(scenario[b], step[b], float(bess_soc[b]), ev_soc[b], actions[b]) for b in range(len(actions))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from litgrid.scenarios.citylearn_observed import VIOLATION
 from litgrid.scenarios.district import District
 from litgrid.sim.citylearn_rewards import marl
 from litgrid.sim.district import DistrictFlows
@@ -55,6 +56,8 @@ class VehicleData(NamedTuple):
     """[E] what CityLearn takes for the SOC before an episode's first step."""
     homes: Tensor
     """[N] buildings of the chargers."""
+    penalised: Tensor
+    """[M] 1 where exceeding the limits is penalised; 0 where the data set hides the violation, as in CityLearn."""
 
 
 class _Sockets(NamedTuple):
@@ -81,6 +84,7 @@ def vehicle_data(
 ) -> VehicleData:
     """The tables of a district that ``vehicle_reward`` needs."""
     storages = [vehicle.storage for vehicle in district.vehicles]
+    shown = set(zip(district.observed.buildings, district.observed.names, strict=True))
     vehicle = district.connections["vehicle"].long()
 
     def tensor(values: list[float]) -> Tensor:
@@ -98,6 +102,7 @@ def vehicle_data(
         min_soc=tensor([*(1.0 - storage.depth_of_discharge for storage in storages), 0.0]),
         initial_soc=tensor([storage.initial_soc for storage in storages]),
         homes=torch.tensor([charger.building for charger in district.chargers], dtype=torch.int64, device=device),
+        penalised=tensor([float((home, VIOLATION) in shown) for home in range(len(district.buildings))]),
     )
 
 
@@ -135,7 +140,7 @@ def vehicle_reward(
     idle = weights.no_car_charging * (flows.commanded_kwh.abs() > IDLE_KWH)
     terms = torch.where(connected, _of_vehicles(sockets, weights), idle)
     found = torch.zeros_like(base).index_add(1, data.homes, terms.to(base.dtype))
-    return found / (1.0 + base.abs()) - penalty * flows.violation_kwh
+    return found / (1.0 + base.abs()) - penalty * flows.violation_kwh * data.penalised
 
 
 def _sockets(flows: DistrictFlows, previous_soc: Tensor, step: Tensor, vehicle: Tensor, data: VehicleData) -> _Sockets:

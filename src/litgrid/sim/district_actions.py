@@ -26,7 +26,7 @@ def least_share(view: DistrictView) -> Tensor:
     charger with a minimum power is not asked for less. Limits of buildings and outages are not foreseen.
     """
     slack = view.ev_soc + (view.left - 1.0) * view.ev_gain - view.soc_required
-    least = least_laxity(slack, view.ev_gain, view.ev_drain, view.charger_lowest)
+    least = least_laxity(slack, view.ev_gain, torch.maximum(view.ev_drain, view.ev_gain), view.charger_lowest)
     return above_minimum(view, least)
 
 

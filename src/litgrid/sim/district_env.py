@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from tensordict import TensorDictBase
 from torch import Tensor
 
 from litgrid.errors import InputError
@@ -19,7 +16,7 @@ from litgrid.sim.district_rewards import Reward
 from litgrid.sim.district_view import DistrictView
 from litgrid.sim.district_windows import DistrictWindows
 from litgrid.sim.district_world import DistrictWorld, WorldState
-from litgrid.sim.env import EnvConfig, Stepped, WindowEnv, done, pick
+from litgrid.sim.env import EnvConfig, Stepped, WindowEnv, done
 
 Moved = tuple[Stepped[WorldState, DistrictView], DistrictFlows, DistrictCosts]
 
@@ -60,7 +57,7 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
     ) -> None:
         if config.backend != "litgrid":
             raise InputError(f"backend: found {config.backend} with an imported data set, expected litgrid")
-        super().__init__(envs, config, device)
+        super().__init__(envs, config.stated(scenarios), device)
         self.world = DistrictWorld(scenarios, device)
         self._windows = DistrictWindows(self.world, envs, config.window_hours, seed)
         self._map = MAPPINGS[config.sockets]
@@ -68,7 +65,6 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         if config.observation == "citylearn":
             self._citylearn = CityLearnObserver(scenarios.district, device, self.world.dtype)
         lowest = self.world.view(self.world.initial(torch.zeros(1, dtype=torch.int64))).charger_lowest
-        self._shown = torch.zeros(())
         self._begin(torch.cat([lowest.new_full((len(self.world.simulator.batteries.min_soc),), -1.0), lowest]))
 
     def _see(self, state: WorldState) -> DistrictView:
@@ -92,30 +88,3 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
             flows,
             costs,
         )
-
-    def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
-        found = super()._step(tensordict)
-        if self.config.observation == "citylearn":
-            self._shown = found["observation"]
-        return found
-
-    def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
-        """As ever; environments that go on keep CityLearn's vector, which is of the step before."""
-        found = super()._reset(tensordict)
-        if self.config.observation == "citylearn":
-            chosen = None if tensordict is None else tensordict.get("_reset", None)
-            if chosen is not None:
-                found["observation"] = pick(chosen, found["observation"], self._shown)
-            self._shown = found["observation"]
-        return found
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """As ``SiteEnv.state_dict``; with CityLearn's vector, which is no function of the state."""
-        shown = {"shown": self._shown} if self.config.observation == "citylearn" else {}
-        return super().state_dict() | shown
-
-    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Continue exactly where ``state_dict`` was taken."""
-        super().load_state_dict(state_dict)
-        if self.config.observation == "citylearn":
-            self._shown = state_dict["shown"].to(self.device)

@@ -140,15 +140,34 @@ def worst_errors(ours: Run, citylearn: Run, district: District) -> dict[str, flo
     """Largest error of each quantity in any step, as |a - b| / max(1, nominal scale).
 
     The nominal scale of a SOC is 1; of what a battery takes or gives its capacity, since CityLearn keeps its SOC as a
-    float32 share of that; of any other quantity its largest value in the run, of observations that of each of them.
+    float32 share of that; of other energies the largest capacity, or the largest value of the run where that is more;
+    of cost and CO2 that times the highest price and intensity; of any other quantity its largest value in the run.
+    Observations of such quantities have their scales, all others that of their own largest value.
     """
-    batteries = [0.0 if b.battery is None else b.battery.capacity_kwh for b in district.buildings]
-    nominal = {"bess_kwh": torch.tensor(batteries, dtype=torch.float64)} | {key: torch.ones(1) for key in SOCS}
+    capacity = torch.tensor([b.battery.capacity_kwh if b.battery else 0.0 for b in district.buildings]).double()
+    nominal = {"bess_kwh": capacity} | {key: torch.ones(1) for key in SOCS}
     if OBSERVATIONS in citylearn:
-        nominal[OBSERVATIONS] = citylearn[OBSERVATIONS].abs().amax(0)
+        nominal[OBSERVATIONS] = _observation_scales(citylearn, district, capacity)
+    storages = [*(b.battery for b in district.buildings if b.battery), *(v.storage for v in district.vehicles)]
+    largest_kwh = max((storage.capacity_kwh for storage in storages), default=0.0)
+    price, carbon = (float(district.series[key].max()) for key in ("price_per_kwh", "carbon_kg_per_kwh"))
+    least = dict.fromkeys(("net_kwh", "charger_kwh"), largest_kwh)
+    least |= {"cost": largest_kwh * price, "co2_kg": largest_kwh * carbon}
     errors = {}
     for key, theirs in citylearn.items():
         if theirs.numel():
-            scale = nominal.get(key, theirs.abs().max()).clamp(min=1.0)
+            largest = theirs.abs().max().clamp(min=least.get(key, 0.0))
+            scale = nominal.get(key, largest).clamp(min=1.0)
             errors[key] = float(((ours[key] - theirs).abs() / scale).max())
     return errors
+
+
+def _observation_scales(citylearn: Run, district: District, capacity: Tensor) -> Tensor:
+    """[F] nominal scales."""
+    scales = citylearn[OBSERVATIONS].abs().amax(0)
+    for column, (home, name) in enumerate(zip(district.observed.buildings, district.observed.names, strict=True)):
+        if name == "electrical_storage_electricity_consumption":
+            scales[column] = capacity[home]
+        elif name == "net_electricity_consumption":
+            scales[column] = citylearn["net_kwh"].abs().max()
+    return scales

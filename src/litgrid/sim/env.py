@@ -6,6 +6,7 @@ imported district.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -27,6 +28,7 @@ from litgrid.sim.district_world import WorldState
 from litgrid.sim.objective import Costs
 from litgrid.sim.observations import Observer
 from litgrid.sim.physics import Flows, State
+from litgrid.sim.reward_scale import natural_scale
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.sim.windows import Windows
@@ -57,7 +59,8 @@ class EnvConfig:
             ``raw`` leaves service to the agent.
         reward: minus the objective; or (imported data sets alone) a reward of CityLearn's: its ``RewardFunction``,
             ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
-        reward_scale: factor of the reward.
+        reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
+            any site and data set.
         backend: the simulator, LitGrid's own or CityLearn.
         compile: fuse a step's operations by compiling them: over twice as fast, after some 20 seconds of
             compiling at the first step; results differ from eager ones by rounding. Steps stay eager, with a
@@ -71,6 +74,14 @@ class EnvConfig:
     reward_scale: float = 0.01
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
+
+    def stated(self, scenarios: ScenarioSet | DistrictScenarios) -> EnvConfig:
+        """The configuration with the reward's scale as a factor; that of a reward of CityLearn's has to be given."""
+        if self.reward_scale:
+            return self
+        if self.reward != "objective":
+            raise InputError(f"reward_scale: found 0 with reward {self.reward}, expected a factor")
+        return dataclasses.replace(self, reward_scale=natural_scale(scenarios))
 
 
 def make_env(
@@ -135,12 +146,18 @@ class WindowEnv(EnvBase, Generic[S, V]):
         raise NotImplementedError
 
     def _observe(self, state: S, view: V) -> dict[str, Tensor]:
-        """What agents observe where an episode begins."""
+        """What agents observe where an episode begins; where it goes on, TorchRL keeps what they have."""
         raise NotImplementedError
 
     def _move(self, before: S, view: V, end: Tensor, action: Tensor) -> tuple[Stepped[S, V], Any, Any]:
         """Step; and the step's flows and costs."""
         raise NotImplementedError
+
+    def pure_step(self, *tensors: Tensor) -> tuple[S, dict[str, Tensor]]:
+        """A step as a function of tensors: state, ends of the windows and action give the next state and outputs."""
+        state = type(self._state)(*tensors[:-2])
+        (after, _, values), _, _ = self._move(state, self._see(state), *tensors[-2:])
+        return after, values
 
     def _eager(self, before: S, view: V, end: Tensor, action: Tensor) -> Stepped[S, V]:
         stepped, self.flows, self.costs = self._move(before, view, end, action)
@@ -149,14 +166,7 @@ class WindowEnv(EnvBase, Generic[S, V]):
     def _compile(self) -> Callable[[S, V, Tensor, Tensor], Stepped[S, V]]:
         if self.config.backend != "litgrid":
             raise InputError(f"compile: found true with backend {self.config.backend}, expected backend litgrid")
-        make = type(self._state)
-
-        def step(*tensors: Tensor) -> tuple[S, dict[str, Tensor]]:
-            state = make(*tensors[:-2])
-            (after, _, values), _, _ = self._move(state, self._see(state), *tensors[-2:])
-            return after, values
-
-        fused = compiled(step, *self._state, self._end, self.action_spec.zero())
+        fused = compiled(self.pure_step, *self._state, self._end, self.action_spec.zero())
 
         def advance(before: S, _: V, end: Tensor, action: Tensor) -> Stepped[S, V]:
             state, values = fused(*before, end, action)
@@ -190,8 +200,12 @@ class WindowEnv(EnvBase, Generic[S, V]):
         chosen = None if tensordict is None else tensordict.get("_reset", None)
         if chosen is not None:
             chosen = chosen.view(self.batch_size)
-            state = type(state)(*(pick(chosen, *pair) for pair in zip(state, self._state, strict=True)))
-            end = pick(chosen, end, self._end)
+
+            def merge(new: Tensor, old: Tensor) -> Tensor:
+                return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+            state = type(state)(*map(merge, state, self._state))
+            end = merge(end, self._end)
         self._start(state, end)
         values = self._observe(state, self._view) | done(state.step, end)
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
@@ -257,13 +271,18 @@ class SiteEnv(WindowEnv[State, View]):
             if value:
                 found = getattr(config, key)
                 raise InputError(f"{key}: found {found}, expected {right} on a site ({found} is of imported data sets)")
-        super().__init__(envs, config, device)
+        super().__init__(envs, config.stated(scenarios), device)
         self.simulator = self.simulator_class(scenarios, device)
         self._windows = Windows(self.simulator, envs, config.window_hours, seed)
         self._observer = Observer(self.simulator)
         self._map = MAPPINGS[config.sockets]
         lowest = self.simulator.params.socket_lowest
         self._begin(torch.cat([lowest.new_full((1,), -1.0), lowest]))
+
+    @property
+    def table_bytes(self) -> int:
+        """Memory of the tables that steps read, the observation's included."""
+        return self.simulator.tables.bytes + self._observer.bytes
 
     def _see(self, state: State) -> View:
         return self.simulator.view(state)
@@ -276,15 +295,9 @@ class SiteEnv(WindowEnv[State, View]):
     def _move(
         self, before: State, view: View, end: Tensor, action: Tensor
     ) -> tuple[Stepped[State, View], Flows, Costs]:
-        state, flows, costs = self.simulator.step(before, self._map(view, action), view)
-        after = self.simulator.view(state)
+        state, after, flows, costs = self.simulator.advance(before, view, action[:, 0], self._map(view, action[:, 1:]))
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
-
-
-def pick(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """New values where environments [B] are chosen, else the old ones, [B, ...]."""
-    return torch.where(chosen.view(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def done(step: Tensor, end: Tensor) -> dict[str, Tensor]:

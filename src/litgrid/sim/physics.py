@@ -126,27 +126,49 @@ def storage(soc: Tensor, request: Tensor, min_soc: float, efficiency: float | Te
     Returns:
         The state of charge after, and the energy moved at the terminals (positive when charging, share of capacity).
     """
-    moved = torch.clamp(request, (min_soc - soc) * efficiency, (1.0 - soc) / efficiency)
-    stored = torch.minimum(moved * efficiency, moved / efficiency)  # the loss has the same sign both ways
+    inverse = 1.0 / efficiency  # of [N] constants: products with it cost less than quotients of [B, N]
+    moved = torch.clamp(request, (min_soc - soc) * efficiency, (1.0 - soc) * inverse)
+    stored = torch.minimum(moved * efficiency, moved * inverse)  # the loss has the same sign both ways
     return torch.clamp(soc + stored, min_soc, 1.0), moved  # clamp: against rounding alone
 
 
-def move(state: State, action: Tensor, row: Row, site: Parameters) -> Moved:
+def soc_due(start: Tensor, required: Tensor, left: Tensor, site: Parameters) -> Tensor:
+    """min(required, reachable) SOC of the vehicles that leave after a row, 0 for those that stay.
+
+    Args:
+        start: [..., N] SOC that charging at once, up to the required one, left until this row (``Tables``): it is the
+            required SOC already, or lacks what full power gives.
+        required: [..., N]
+        left: [..., N] steps until departure.
+        site: its constants.
+    """
+    reachable = torch.clamp(start + site.socket_rate * site.socket_efficiency, max=1.0)
+    return torch.minimum(required, reachable) * (1.0 - torch.clamp(left - 1.0, 0.0, 1.0))
+
+
+def move(state: State, bess: Tensor, sockets: Tensor, row: Row, site: Parameters) -> Moved:
     """Charge and discharge batteries and vehicles.
 
     Args:
         state: at the start of the step.
-        action: [B, 1 + N] physical: battery in [-1, 1], sockets in [0, 1] ([-1, 1] with V2G) as shares of their
-            power; values beyond are clipped.
+        bess: [B] physical action of the battery, share of its power in [-1, 1]; values beyond are clipped.
+        sockets: [B, N] physical actions of the sockets, shares of their power in [0, 1] ([-1, 1] with V2G); as above.
         row: the step's row of the scenario.
         site: its constants.
     """
-    bess_request = torch.clamp(action[:, 0], -1.0, 1.0) * site.bess_rate
-    bess_soc, bess = storage(state.bess_soc, bess_request, site.bess_min_soc, site.bess_efficiency)
-    share = torch.clamp(torch.maximum(action[:, 1:], site.socket_lowest), max=1.0)
+    bess_request = torch.clamp(bess, -1.0, 1.0) * site.bess_rate
+    bess_soc, moved = storage(state.bess_soc, bess_request, site.bess_min_soc, site.bess_efficiency)
+    share = torch.clamp(torch.maximum(sockets, site.socket_lowest), max=1.0)
     request = share * site.socket_rate * row.left.clamp(max=1.0)  # nothing where the socket is free
     ev_soc, ev = storage(state.ev_soc, request, 0.0, site.socket_efficiency)
-    return Moved(bess_soc, bess * site.bess_capacity_kwh, ev_soc, ev * site.socket_capacity_kwh)
+    return Moved(bess_soc, moved * site.bess_capacity_kwh, ev_soc, ev * site.socket_capacity_kwh)
+
+
+def _written(values: Tensor) -> Tensor:
+    """The same values. Where a step is compiled, they are written down instead of being computed within the sum over
+    them: a sum can't share the observation's loop if it reads the tables itself, and would cut that loop in two.
+    """
+    return values.as_strided(values.shape, values.stride())
 
 
 def settle(state: State, moved: Moved, row: Row, site: Parameters) -> tuple[State, Flows]:
@@ -176,7 +198,7 @@ def settle(state: State, moved: Moved, row: Row, site: Parameters) -> tuple[Stat
         ev_stored=(moved.ev_soc - state.ev_soc) @ site.socket_capacity_kwh,
         ev_required=row.ev_required,
         ev_deliverable=row.ev_deliverable,
-        ev_unserved=torch.clamp(row.soc_due - moved.ev_soc, min=0.0) @ site.socket_capacity_kwh,
+        ev_unserved=_written(torch.clamp(row.soc_due - moved.ev_soc, min=0.0)) @ site.socket_capacity_kwh,
         ev_impossible=row.ev_required - row.ev_deliverable,
     )
     stays = torch.clamp(row.left - 1.0, 0.0, 1.0)

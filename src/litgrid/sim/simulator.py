@@ -95,38 +95,47 @@ class Simulator:
             peak_kw=peak_kw.to(self.device, self.dtype),
         )
 
-    def step(self, state: State, action: Tensor, view: View | None = None) -> tuple[State, Flows, Costs]:
+    def step(self, state: State, action: Tensor) -> tuple[State, Flows, Costs]:
         """Move B sites by one step; beyond the year's end its last row repeats, with free sockets.
 
         Args:
             state: at the start of the step.
-            action: [B, 1 + N] physical (``physics.move``).
-            view: of that state, where there is one already: what it has read is not read again.
+            action: [B, 1 + N] physical, the battery first (``physics.move``).
 
         Returns:
             The state at the start of the next step, and the step's flows and costs.
         """
-        tables, scenario = self.tables, state.scenario
-        series = tables.series(scenario, state.step)
+        after, _, flows, costs = self.advance(state, self.view(state), action[:, 0], action[:, 1:])
+        return after, flows, costs
+
+    def advance(self, state: State, view: View, bess: Tensor, sockets: Tensor) -> tuple[State, View, Flows, Costs]:
+        """As ``step``, for whoever has the view of the state, and needs that of the next: nothing is read twice.
+
+        Action: the battery's [B] and the sockets' [B, N].
+        """
+        tables, left = self.tables, view.left
+        series = tables.series(state.scenario, state.step)
         row = Row(
             pv_kw=series["pv_kw"],
             load_kw=series["load_kw"],
-            left=tables.sockets("left", scenario, state.step) if view is None else view.left,
-            soc_due=tables.sockets("soc_due", scenario, state.step),
-            soc_start=tables.sockets("soc_start", scenario, state.step + 1),
+            left=left,
+            soc_due=physics.soc_due(view.sockets("soc_start"), view.soc_required, left, self.params),
+            soc_start=tables.sockets("soc_start", state.scenario, state.step + 1),
             ev_required=series["ev_required"],
             ev_deliverable=series["ev_deliverable"],
         )
-        after, flows = physics.settle(state, self.move(state, action, row), row, self.params)
-        counted = tables.counted[state.step.clamp(max=self.steps)]
-        rates = Rates(series["price_per_kwh"], series["carbon_kg_per_kwh"], counted, self.demand_price_per_kw)
+        after, flows = physics.settle(state, self.move(state, bess, sockets, row), row, self.params)
+        rates = Rates(
+            series["price_per_kwh"], series["carbon_kg_per_kwh"], view.demand_counted, self.demand_price_per_kw
+        )
         costs, peak_kw = objective.costs(flows, rates, state.peak_kw, self.site)
         same_month = tables.same_month[after.step.clamp(max=self.steps)].unsqueeze(-1)
-        return after._replace(peak_kw=peak_kw * same_month), flows, costs
+        after = after._replace(peak_kw=peak_kw * same_month)
+        return after, View(tables, self.params, self.site, after, {"soc_start": row.soc_start}), flows, costs
 
-    def move(self, state: State, action: Tensor, row: Row) -> Moved:
+    def move(self, state: State, bess: Tensor, sockets: Tensor, row: Row) -> Moved:
         """What batteries and vehicles do in a step; a subclass may ask another simulator."""
-        return physics.move(state, action, row, self.params)
+        return physics.move(state, bess, sockets, row, self.params)
 
     def view(self, state: State) -> View:
         """What the sites know at this moment."""

@@ -1,4 +1,8 @@
-"""The scenarios laid out for the simulator: dense tables of which a step reads one contiguous row per site."""
+"""The scenarios laid out for the simulator: dense tables of which a step reads one contiguous row per site.
+
+A step costs what its rows cost to fetch, all over tables that no cache holds: what the sockets' parts of a row tell
+(``physics.soc_due``) is no part of its own, and the parts lie side by side.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import torch
 from torch import Tensor
 
 from litgrid.scenarios.scenario_set import ScenarioSet, occupancy
+from litgrid.sim import physics
 from litgrid.sim.physics import Parameters
 from litgrid.site.calendar import hour_of_step, month_of_step, weekday_of_step
 from litgrid.site.site import Site
@@ -20,10 +25,14 @@ FORECASTS = (
     "carbon_kg_per_kwh",
 )
 SERIES = ("pv_kw", "load_kw", *FORECASTS)
+BOOKED = ("ev_required", "ev_deliverable")
+"""Energies of the vehicles that leave after the row."""
+SOCKETS = ("left", "soc_required", "soc_start")
+"""Steps until departure (0 where the socket is free), SOC required, SOC of a vehicle that is charged at once."""
 
 
 class Tables:
-    """Tables of S years of T + 1 rows; the last row is the year's end: the last values again, free sockets.
+    """S years of T + 1 rows; the last row is the year's end: the last values again, free sockets.
 
     Args:
         scenarios: years of one site.
@@ -46,35 +55,54 @@ class Tables:
         self.same_month[0] = 0.0
         counted = torch.as_tensor(demand_mask(scenarios.site)).to(device, dtype).T
         self.counted = counted[torch.arange(self.steps + 1) % len(counted)].contiguous()
-        sockets = _sockets(scenarios, params, device, dtype)
-        booked = {key: _end(sockets.pop(key), 0.0) for key in ("ev_required", "ev_deliverable")}
-        series = {key: scenarios.series[key].to(device, dtype) for key in SERIES}
-        columns = {key: torch.cat([values, values[:, -1:]], 1) for key, values in series.items()} | booked
-        self._column = {key: column for column, key in enumerate(columns)}
-        self._series = torch.stack(list(columns.values()), -1).flatten(0, 1)
-        self._sockets = {key: _end(values, 0.0).flatten(0, 1) for key, values in sockets.items()}
+        self._column = {key: column for column, key in enumerate((*SERIES, *BOOKED))}
+        years, rows = len(scenarios), self.steps + 1
+        self._series = torch.empty(years, rows, len(self._column), device=device, dtype=dtype)
+        self._sockets = torch.empty(years, rows, len(SOCKETS), len(params.socket_rate), device=device, dtype=dtype)
+        for year in range(years):  # one after the other: what is computed on the way takes more than what stays
+            _fill(self._series[year], self._sockets[year], scenarios, year, params)
+        self._series, self._sockets = self._series.flatten(0, 1), self._sockets.flatten(0, 2)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the tables take."""
+        return self._series.nbytes + self._sockets.nbytes
 
     def rows(self, scenario: Tensor, step: Tensor) -> Tensor:
-        """Numbers of the tables' rows; beyond the year's end its last row."""
+        """Numbers of the rows; beyond the year's end its last row."""
         return scenario * (self.steps + 1) + step.clamp(max=self.steps)
 
     def series(self, scenario: Tensor, step: Tensor) -> dict[str, Tensor]:
         """All series at the given rows: name -> [B]."""
         return dict(zip(self._column, self._series.index_select(0, self.rows(scenario, step)).unbind(-1), strict=True))
 
+    def sockets(self, key: str, scenario: Tensor, step: Tensor) -> Tensor:
+        """One of ``SOCKETS`` at the given rows: [B, N]."""
+        return self._sockets.index_select(0, self.rows(scenario, step) * len(SOCKETS) + SOCKETS.index(key))
+
     def window(self, key: str, scenario: Tensor, step: Tensor, steps: int) -> Tensor:
         """One series from the given rows on: [B, steps]; beyond the year's end its last row repeats."""
         ahead = step.unsqueeze(-1) + torch.arange(steps, device=step.device)
         return self._series[:, self._column[key]][self.rows(scenario.unsqueeze(-1), ahead)]
 
-    def sockets(self, key: str, scenario: Tensor, step: Tensor) -> Tensor:
-        """One table of the sockets (left, soc_start, soc_due, soc_required) at the given rows: [B, N]."""
-        return self._sockets[key].index_select(0, self.rows(scenario, step))
 
-
-def _end(values: Tensor, fill: float) -> Tensor:
-    """Append the row of the year's end: [S, T, ...] to [S, T + 1, ...]."""
-    return torch.cat([values, torch.full_like(values[:, -1:], fill)], 1)
+def _fill(series: Tensor, sockets: Tensor, scenarios: ScenarioSet, year: int, params: Parameters) -> None:
+    """Write one year into its tables [T + 1, ...]; the last row is its end."""
+    now = slice(scenarios.steps)
+    for column, key in enumerate(SERIES):
+        series[now, column] = scenarios.series[key][year].to(series)
+    occupied = occupancy(scenarios.sessions[year : year + 1].to(series.device), sockets.shape[-1], scenarios.steps)[0]
+    left, elapsed = occupied["left"].to(series), occupied["elapsed"].to(series)
+    arrival, required = occupied["soc_arrival"].to(series), occupied["soc_required"].to(series)
+    rate = params.socket_rate * params.socket_efficiency  # stored in a step at full power
+    start = torch.minimum(arrival + elapsed * rate, torch.maximum(required, arrival))
+    for part, values in enumerate((left, required, start)):
+        sockets[now, part] = values
+    due = physics.soc_due(start, required, left, params)
+    for column, soc in enumerate((required, due), len(SERIES)):
+        series[now, column] = ((soc - arrival).clamp(min=0.0) * (left == 1)) @ params.socket_capacity_kwh
+    series[-1, : len(SERIES)] = series[-2, : len(SERIES)]
+    series[-1, len(SERIES) :], sockets[-1] = 0.0, 0.0
 
 
 def _clock(site: Site, steps: int, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -90,22 +118,3 @@ def _clock(site: Site, steps: int, device: torch.device, dtype: torch.dtype) -> 
         "month_elapsed": ((torch.arange(site.steps_per_year) - first) / length).to(dtype),
     }
     return {key: values[row].to(device) for key, values in clock.items()}
-
-
-def _sockets(scenarios: ScenarioSet, params: Parameters, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """What the sessions mean for every row: tables [S, T, N], and the energies booked at departures [S, T]."""
-    occupied = occupancy(scenarios.sessions.to(device), len(params.socket_rate), scenarios.steps)
-    left, elapsed = occupied["left"].to(dtype), occupied["elapsed"].to(dtype)
-    arrival, required = occupied["soc_arrival"].to(dtype), occupied["soc_required"].to(dtype)
-    rate = params.socket_rate * params.socket_efficiency  # stored in a step at full power
-    target = torch.minimum(required, (arrival + (elapsed + left) * rate).clamp(max=1.0))
-    leaves = left == 1
-    capacity = params.socket_capacity_kwh
-    return {
-        "left": left,
-        "soc_start": torch.minimum(arrival + elapsed * rate, torch.maximum(required, arrival)),
-        "soc_due": target * leaves,
-        "soc_required": required,
-        "ev_required": ((required - arrival).clamp(min=0.0) * leaves) @ capacity,
-        "ev_deliverable": ((target - arrival).clamp(min=0.0) * leaves) @ capacity,
-    }

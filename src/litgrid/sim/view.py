@@ -14,7 +14,16 @@ from litgrid.site.site import Site
 class View:
     """The present of B sites, and the forecasts that a site would have. Fields are read when they are asked for.
 
+    Args:
+        tables: the scenarios.
+        params: the site's constants.
+        site: the site.
+        state: where the B sites stand.
+        known: those of ``tables.SOCKETS`` that were read for this state already, [B, N] each.
+
     Attributes:
+        known: those of ``tables.SOCKETS`` that were read, by name. (Not cached properties: TorchDynamo can't trace
+            those of Python 3.11.)
         site: the site.
         bess_soc: [B] SOC of the battery.
         ev_soc: [B, N] SOC of the connected vehicles, 0 where the socket is free.
@@ -26,7 +35,9 @@ class View:
         socket_lowest: [N] lowest action: -1 where the socket can discharge vehicles, else 0.
     """
 
-    def __init__(self, tables: Tables, params: Parameters, site: Site, state: State) -> None:
+    def __init__(
+        self, tables: Tables, params: Parameters, site: Site, state: State, known: dict[str, Tensor] | None = None
+    ) -> None:
         self._tables = tables
         self._state = state
         self.site = site
@@ -38,16 +49,20 @@ class View:
         self.socket_capacity_kwh = params.socket_capacity_kwh
         self.socket_efficiency = params.socket_efficiency
         self.socket_lowest = params.socket_lowest
+        self.known = {} if known is None else known
 
     @cached_property
     def _series(self) -> dict[str, Tensor]:
         return self._tables.series(self._state.scenario, self._state.step)
 
+    def sockets(self, key: str) -> Tensor:
+        """[B, N] one of ``tables.SOCKETS``, read once."""
+        if key not in self.known:
+            self.known[key] = self._tables.sockets(key, self._state.scenario, self._state.step)
+        return self.known[key]
+
     def _clock(self, key: str) -> Tensor:
         return self._tables.clock[key][self._state.step.clamp(max=self._tables.steps)]
-
-    def _sockets(self, key: str) -> Tensor:
-        return self._tables.sockets(key, self._state.scenario, self._state.step)
 
     @property
     def pv_kw(self) -> Tensor:
@@ -99,20 +114,20 @@ class View:
         """[B, D] 1 where the demand charge counts this step, else 0."""
         return self._tables.counted[self._state.step.clamp(max=self._tables.steps)]
 
-    @cached_property
+    @property
     def left(self) -> Tensor:
         """[B, N] steps until departure, at least 1 while connected, 0 where the socket is free."""
-        return self._sockets("left")
+        return self.sockets("left")
 
     @cached_property
     def connected(self) -> Tensor:
         """[B, N] bool."""
         return self.left > 0
 
-    @cached_property
+    @property
     def soc_required(self) -> Tensor:
         """[B, N] SOC that the driver needs at departure, 0 where the socket is free."""
-        return self._sockets("soc_required")
+        return self.sockets("soc_required")
 
     def forecast(self, key: str, steps: int) -> Tensor:
         """A forecast from the present row on.
