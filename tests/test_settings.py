@@ -17,15 +17,10 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from torch import Tensor, nn
-<<<<<<< HEAD
 from torchrl.data import LazyMemmapStorage
-=======
-from torchrl.data import LazyMemmapStorage, LazyTensorStorage
->>>>>>> presets
 
 from litgrid.algorithms.agent import UNTRAINED
 from litgrid.algorithms.base import Algorithm
-from litgrid.algorithms.keeping import Checkpoints
 from litgrid.algorithms.networks import ACTIVATIONS, MLP, Gaussian, Summary
 from litgrid.algorithms.on_policy import OnPolicy
 from litgrid.algorithms.sac import SAC
@@ -41,7 +36,6 @@ from litgrid.site.site import Site
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ALGORITHMS = ("sac", "ppo", "a2c")
-STORAGES = {LazyTensorStorage: "device", LazyMemmapStorage: "memmap"}
 
 Settings = dict[str, Any]
 """A setting's dotted name below ``model.init_args``, and its value."""
@@ -84,11 +78,7 @@ SECOND: Settings = {
     "critic_network.sockets": 6,
     "critic_network.activation": "tanh",
     "clip_norm": 0.25,
-<<<<<<< HEAD
     "matmul": "medium",
-=======
-    "matmul": "highest",
->>>>>>> presets
 }
 OF_ON_POLICY = (
     {
@@ -116,11 +106,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
     "sac": (
         {
             "replay.capacity": 150,
-<<<<<<< HEAD
             "replay.storage": "memmap",
-=======
-            "replay.storage": "device",
->>>>>>> presets
             "replay.batch_size": 8,
             "replay.updates_per_batch": 2,
             "replay.warmup_frames": 48,
@@ -135,11 +121,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
         },
         {
             "replay.capacity": 200,
-<<<<<<< HEAD
             "replay.storage": "device",
-=======
-            "replay.storage": "memmap",
->>>>>>> presets
             "replay.batch_size": 5,
             "replay.updates_per_batch": 3,
             "replay.warmup_frames": 72,
@@ -181,15 +163,9 @@ REFUSED = {
 """Below ``model.init_args``: refused on a site."""
 ELSEWHERE = {
     "env.backend": "test_the_back_end_is_that_of_the_configuration",
-<<<<<<< HEAD
     "collection.workers": "tests/algorithms/test_collectors.py",
     "collection.backend": "tests/algorithms/test_collectors.py",
     "seed": "seed_everything",
-=======
-    "seed": "seed_everything",
-    "collection.workers": "tests of collectors in several processes",
-    "collection.backend": "the same",
->>>>>>> presets
 }
 
 
@@ -206,7 +182,6 @@ class Live:
         scaled: a reward over minus its cost.
         horizon: hours from the start of the first windows to their ends.
         compiled: whether steps were.
-        matmul: precision of matrix products while it trained.
     """
 
     algorithm: Algorithm
@@ -217,7 +192,6 @@ class Live:
     rows: int = 0
     horizon: float = 0.0
     compiled: bool = False
-    matmul: str = ""
 
     @property
     def env(self) -> Any:
@@ -233,12 +207,7 @@ class Live:
     @property
     def untrained(self) -> dict[str, Tensor]:
         """Weights before the first update."""
-<<<<<<< HEAD
         path = Path(str(self.algorithm.trainer.checkpoint_callback.folder)) / UNTRAINED  # type: ignore[union-attr]
-=======
-        (keeper,) = [found for found in self.algorithm.trainer.callbacks if isinstance(found, Checkpoints)]  # type: ignore[attr-defined]
-        path = keeper.folder / UNTRAINED
->>>>>>> presets
         state: dict[str, Tensor] = torch.load(path, weights_only=True)["state_dict"]
         return state
 
@@ -325,14 +294,12 @@ PROBES: dict[str, Probe] = {
     "critic_network.hidden": lambda live: _widths(_critic(live)),
     "critic_network.sockets": lambda live: _sockets(_critic(live)),
     "critic_network.activation": lambda live: _activations(_critic(live)),
-    "matmul": lambda live: live.matmul,
     "clip_norm": lambda live: max(live.norms),
     "matmul": lambda _: torch.get_float32_matmul_precision(),
     "replay.storage": lambda live: (
         "memmap" if isinstance(live.algorithm.buffer.storage, LazyMemmapStorage) else "device"  # type: ignore[union-attr]
     ),
     "replay.capacity": lambda live: len(live.algorithm.buffer),  # type: ignore[arg-type]
-    "replay.storage": lambda live: STORAGES[type(live.algorithm.buffer._storage)],  # type: ignore[union-attr]
     "replay.batch_size": lambda live: max(frames for frames, _ in live.inputs),
     "replay.updates_per_batch": lambda live: live.updates[-1] - live.updates[-2],
     "replay.warmup_frames": lambda live: (live.updates.count(0) + 1) * live.algorithm.frames // len(live.updates),
@@ -434,7 +401,6 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> list[Live]:
         runs.append(live)
         hours = (live.env._end - live.env.state.step) * live.env.simulator.site.step_hours
         live.horizon = float(hours.float().mean())
-        live.matmul = torch.get_float32_matmul_precision()
         live.compiled = live.env._advance != live.env._eager
 
         def look(_: nn.Module, args: tuple[Any, ...]) -> None:

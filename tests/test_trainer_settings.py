@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelSumm
 from lightning.pytorch.loggers import WandbLogger
 
 from litgrid.algorithms.base import Algorithm
-from litgrid.algorithms.keeping import Checkpoints
 from litgrid.cli import main
 from litgrid.cli.progress import Progress
 from litgrid.cli.train import UNHEEDED, TrainCLI
@@ -180,11 +179,7 @@ def test_settings_of_the_run_arrive(fits: list[tuple[Trainer, TrainCLI]], tmp_pa
     values = {
         "seed_everything": 5,
         "experiment": "tried",
-<<<<<<< HEAD
         "keep_last": 3,
-=======
-        "keep_last": 4,
->>>>>>> presets
         "runs": str(tmp_path / "elsewhere"),
         "data": {"site": str(CONFIGS / "sites" / "small.yaml"), "folder": str(tmp_path / "scenarios")},
     }
@@ -192,14 +187,8 @@ def test_settings_of_the_run_arrive(fits: list[tuple[Trainer, TrainCLI]], tmp_pa
     trainer, command = fits[-1]
     assert isinstance(command.model, Algorithm)
     assert command.model.seed == 5
-<<<<<<< HEAD
     assert Path(trainer.checkpoint_callback.folder) == tmp_path / "elsewhere/tried/sac/seed-5/checkpoints"  # type: ignore[union-attr]
     assert trainer.checkpoint_callback.keep == 3  # type: ignore[union-attr]
-=======
-    (keeper,) = [found for found in trainer.callbacks if isinstance(found, Checkpoints)]  # type: ignore[attr-defined]
-    assert keeper.keep == 4
-    assert keeper.folder == tmp_path / "elsewhere/tried/sac/seed-5/checkpoints"
->>>>>>> presets
     assert command.datamodule.source.folder == tmp_path / "scenarios"  # type: ignore[attr-defined]
     others = {"config", "json", "ckpt_path", "weights_only", "trainer", "model", "data"}  # tests/cli/test_train.py
     assert set(vars(command.config.fit)) <= {*values, *others}

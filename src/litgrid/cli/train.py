@@ -42,10 +42,7 @@ from litgrid.scenarios.scenario_set import Split
 
 ALGORITHMS = (SAC, PPO, A2C)  # imported, so that `class_path: PPO` finds them
 RULES = ("uncontrolled", "self_consumption")
-<<<<<<< HEAD
 LATEST = "last"  # as --ckpt_path of ``fit``: the newest good checkpoint of the newest run of this name
-=======
->>>>>>> presets
 FOLLOW = {"model.init_args.seed": "seed_everything", "trainer.max_epochs": "model.budget"}
 """Settings that follow from others."""
 UNHEEDED = {
@@ -54,10 +51,6 @@ UNHEEDED = {
     "accumulate_grad_batches": (1, "an update is a batch"),
 }
 """Settings of the trainer that manual optimisation has no use for: their only value, and why."""
-<<<<<<< HEAD
-=======
-LATEST = "last"  # as --ckpt_path of ``fit``: the newest good checkpoint of the newest run of this name
->>>>>>> presets
 TRAINER = {
     "devices": 1,
     "logger": True,  # metrics.csv and W&B; False leaves out W&B
@@ -119,15 +112,8 @@ class TrainCLI(LightningCLI):
         self.save_config_kwargs = {"folder": self.folder}
         config = self._get(self.config_init, "trainer")
         progress = [] if config["enable_progress_bar"] is False else [Progress()]
-<<<<<<< HEAD
         checkpoints = Checkpoints(self.folder / "checkpoints", self._get(self.config, "keep_last"))
         self.trainer_defaults["callbacks"] = [*progress, checkpoints]
-=======
-        self.trainer_defaults["callbacks"] = [
-            *progress,
-            Checkpoints(self.folder / "checkpoints", self._get(self.config, "keep_last")),
-        ]
->>>>>>> presets
         with_wandb = config["logger"]
         if not isinstance(with_wandb, bool | None):
             raise InputError("trainer.logger: found a logger, expected true or false (metrics.csv alone, without W&B)")
