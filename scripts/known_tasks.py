@@ -31,6 +31,7 @@ from lightning import LightningDataModule, Trainer
 from numpy.typing import NDArray
 from tensordict import TensorDict
 
+from litgrid.algorithms import on_policy
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.base import Algorithm, Budget, Collection
 from litgrid.algorithms.data import Ticks
@@ -161,7 +162,10 @@ def make_algorithm(name: str, task: Task, settings: Settings, seed: int) -> Algo
             clip_norm=1e9,  # no clipping
             **common,
         )
-    common |= {"learning_rate": settings.learning_rate, "initial_spread": 1.0 / task.half_range}
+    common |= {
+        "learning_rates": on_policy.LearningRates(settings.learning_rate, settings.learning_rate),
+        "initial_spread": 1.0 / task.half_range,
+    }
     if name == "ppo":
         proximity = Proximity(settings.epochs, settings.minibatch)
         return PPO(advantage=Advantage(settings.discount, settings.decay), proximity=proximity, **common)
