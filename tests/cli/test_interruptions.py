@@ -32,7 +32,7 @@ from litgrid.algorithms.validation import Validation
 from litgrid.cli import main, train
 def glance(simulator, controller):  # one action in place of the validation years
     start = base.torch.zeros(1, dtype=base.torch.int64)
-    return Validation(float(controller.act(simulator.view(simulator.initial(start, start))).sum()), 1.0)
+    return Validation(float(controller.act(simulator.view(simulator.initial(start, start))).sum()), 1.0, 1.0)
 base.validate = glance
 train.TrainCLI.after_fit = lambda _: None
 sys.exit(main({arguments!r}))
