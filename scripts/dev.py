@@ -248,6 +248,10 @@ def main(argv: list[str]) -> int:
         ensure()
     except KeyboardInterrupt:
         stop("interrupted; the next call makes an unfinished .venv anew", 130)
+    if (
+        argv[0] == "test"
+    ):  # threads that spin while they wait cost a busy machine most of its speed (docs/performance.md)
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return hand_over(command_line(argv, VENV))
 
 
