@@ -18,7 +18,7 @@ COMMANDS = {
     "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
-    "bench": ("litgrid.cli.bench", "measure: sim (steps per second), parity (equality with CityLearn)"),
+    "bench": ("litgrid.cli.bench", "measure: sim and train (speed), parity (equality with CityLearn)"),
 }
 
 
