@@ -12,10 +12,9 @@ from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.on_policy import OnPolicy
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
+from litgrid.cli.bench_tools import Figures
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.gym import make_site
-
-Figures = dict[str, Any]
 
 
 def measure(algorithm: Algorithm, scenarios: ScenarioSet, seconds: float) -> list[Figures]:

@@ -22,13 +22,13 @@ from litgrid.algorithms.ppo import PPO, Proximity
 from litgrid.algorithms.sac import SAC, Replay
 from litgrid.algorithms.stopwatch import PARTS, Part, Stopwatch
 from litgrid.cli import bench_sb3
+from litgrid.cli.bench_tools import Figures
 from litgrid.cli.plain import make_loop
 from litgrid.cli.train import quiet
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.env import EnvConfig, make_env
 from litgrid.site.site import Site
 
-Figures = dict[str, Any]
 Observation = Literal["flat", "entity"]
 Precision = Literal["32-true", "bf16-mixed"]
 ALGORITHMS = ("sac", "ppo", "a2c")

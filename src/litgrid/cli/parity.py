@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from litgrid.cli.bench_tools import Figures
 from litgrid.errors import InputError
 from litgrid.scenarios.citylearn_import import read_district
 from litgrid.scenarios.district import District
@@ -25,7 +25,6 @@ from litgrid.sim.district_parity import (
     worst_errors,
 )
 
-Figures = dict[str, Any]
 BOUNDS = {"float32_emulated": 1e-6, "float64": 1e-5, "float32": 1e-4}
 """Largest error allowed in 200 steps or a year: CityLearn stores SOCs and energies in float32."""
 FEATURES = ("v2g", "curves", "dead_band", "losses", "limits", "service", "outage")

@@ -15,8 +15,7 @@ from litgrid.evaluation.district_rollout import DistrictRollout, district_rollou
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim.district import DistrictFlows
 from litgrid.sim.district_world import DistrictWorld
-
-DAY_SECONDS = 24 * 3600
+from litgrid.site.series import SECONDS_PER_DAY
 
 
 def evaluate(scenarios: DistrictScenarios, controllers: Sequence[Controller]) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def evaluate(scenarios: DistrictScenarios, controllers: Sequence[Controller]) ->
         "site": scenarios.district.name,
         "split": scenarios.split,
         "currency": None,
-        "days": steps * scenarios.district.step_seconds / DAY_SECONDS,
+        "days": steps * scenarios.district.step_seconds / SECONDS_PER_DAY,
         "blocks": len(scenarios.blocks),
         "controllers": [row(district_rollout(world, controller)) for controller in controllers],
     }

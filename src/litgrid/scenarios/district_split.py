@@ -8,6 +8,7 @@ from typing import Literal
 
 from litgrid.errors import InputError
 from litgrid.scenarios.district import District
+from litgrid.site.series import SECONDS_PER_DAY
 from litgrid.site.site import Objective
 
 Part = Literal["train", "validation", "test", "all"]
@@ -15,7 +16,6 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test", "all")
 STRETCH_DAYS, LEAST_DAYS = 28, 7
 HELD_OUT = 0.15
 """Share of a stretch's days that is for validation, and likewise for the test."""
-DAY_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def split_district(district: District, split: Part, objective: Objective) -> Dis
     objective = objective.with_preset()
     if split == "all":
         return DistrictScenarios(district, objective, split, ((0, district.steps),))
-    per_day, rest = divmod(DAY_SECONDS, district.step_seconds)
+    per_day, rest = divmod(SECONDS_PER_DAY, district.step_seconds)
     if rest or per_day < 2:
         found = f"{district.name}: found steps of {district.step_seconds} s"
         raise InputError(f"{found}, expected a whole number of them in a day, two at least")

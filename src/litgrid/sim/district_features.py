@@ -17,9 +17,9 @@ from torch.nn.functional import pad
 from litgrid.scenarios.district import District
 from litgrid.sim.district import DistrictSimulator
 from litgrid.sim.observations import circle
+from litgrid.site.series import SECONDS_PER_DAY
 from litgrid.site.site import HOURS_PER_DAY
 
-DAY_SECONDS = 3600 * HOURS_PER_DAY
 FEATURES = {
     "hour_sin": "hour of the day",
     "hour_cos": "",
@@ -148,7 +148,7 @@ def _once(values: Tensor) -> Tensor:
 
 def _forecast(values: Tensor, days: int, count: int, district: District) -> Tensor:
     """Forecast [T, columns] of the day from each row on: the mean of the same hour of up to so many days before."""
-    rows, per_day = len(values), max(1, round(DAY_SECONDS / district.step_seconds))
+    rows, per_day = len(values), max(1, round(SECONDS_PER_DAY / district.step_seconds))
     total, known = (
         torch.stack([pad(part, (days * per_day, 0))[lag * per_day :][: rows + per_day] for lag in range(days)]).sum(0)
         for part in (values, torch.ones_like(values))
