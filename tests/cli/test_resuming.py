@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import wandb
 import yaml
 
 from litgrid.algorithms import saved
@@ -244,6 +245,7 @@ def test_the_program_itself(config: Path, tmp_path: Path) -> None:
     """With W&B, in its own group of processes, as a terminal's Ctrl-C meets it; then on to the end."""
     budget = ["--model.budget.total_frames", "2560", "--model.budget.frames_per_epoch", "1280"]
     command = [sys.executable, "-m", "src.cli", "fit", "--config", str(config), "--runs", str(tmp_path), *budget]
+    wandb.setup(wandb.Settings(silent=True))  # W&B's background process, which this one's children share
     environment = os.environ | {"WANDB_MODE": "offline"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True

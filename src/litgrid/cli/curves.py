@@ -41,6 +41,12 @@ class Curves(WandbLogger):
         """Log a row; ``step`` counts batches where Lightning's callbacks log, and is left out."""
         self.experiment.log({**metrics, "frames": self._algorithm.frames})
 
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """End the run where training failed or was stopped, so that it can go on; a whole one ends by ``finish``."""
+        if status != "success" and isinstance(self._experiment, wandb.Run):
+            self._experiment.finish(exit_code=1)
+
     def finish(self, summary: Mapping[str, float], files: list[Path]) -> None:
         """End the run.
 
