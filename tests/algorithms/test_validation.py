@@ -20,7 +20,7 @@ def test_months_side_by_side_are_the_year(
 ) -> None:
     """Exactly so where the battery rests; otherwise it starts each month with its initial SOC."""
     simulator = Simulator(random_scenarios(small_site), dtype=torch.float64)
-    figures = mean(yearly(rollout(simulator, make(name))))
-    result = validate(simulator, make(name))
+    figures = mean(yearly(rollout(simulator, make(name, simulator.scenarios))))
+    result = validate(simulator, make(name, simulator.scenarios))
     assert result.objective == pytest.approx(figures["objective"], rel=tolerance)
     assert result.ev_service == pytest.approx(figures["ev_service"], abs=1e-3)

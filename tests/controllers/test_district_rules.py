@@ -6,7 +6,10 @@ from typing import Any, cast
 import pytest
 import torch
 
-from litgrid.controllers import make
+from litgrid.controllers import Controller, make
+from litgrid.controllers.idle import Idle
+from litgrid.controllers.self_consumption import SelfConsumption
+from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.evaluation.district_accounting import account, surplus
 from litgrid.evaluation.district_rollout import DistrictRollout, district_rollout
 from litgrid.scenarios.citylearn_import import read_district
@@ -50,15 +53,15 @@ def view() -> DistrictView:
 AT_ONCE = torch.tensor([[0.5, 0.4], [0.0, 0.0]])  # need / gain; 0.2 is raised to the minimum power
 
 
-@pytest.mark.parametrize(("name", "chargers"), [("idle", torch.zeros(2, 2)), ("uncontrolled", AT_ONCE)])
-def test_batteries_rest(name: str, chargers: torch.Tensor) -> None:
-    action = make(name).act(view())
+@pytest.mark.parametrize(("rule", "chargers"), [(Idle(), torch.zeros(2, 2)), (Uncontrolled(), AT_ONCE)])
+def test_batteries_rest(rule: Controller, chargers: torch.Tensor) -> None:
+    action = rule.act(view())
     assert torch.equal(action[:, :2], torch.zeros(2, 2))
     torch.testing.assert_close(action[:, 2:], chargers, atol=1e-5, rtol=0)
 
 
 def test_each_battery_balances_its_own_building() -> None:
-    action = make("self_consumption").act(view())
+    action = SelfConsumption().act(view())
     torch.testing.assert_close(action[:, 2:], AT_ONCE, atol=1e-5, rtol=0)
     # of 2 kWh in half an hour: 1 + 0.4 x 8 / 2 = 2.6 kWh short; 1.5 kWh left over
     torch.testing.assert_close(action[:, 0], torch.tensor([-1.0, 0.75]), atol=1e-5, rtol=0)
@@ -69,7 +72,7 @@ def run(folder: Path, name: str, **features: Any) -> DistrictRollout:
     """A rule on eight random days."""
     write_random(folder / "data", Features(steps=8 * 24, **features), seed=3)
     scenarios = split_district(read_district(folder / "data")[0], "all", Objective())
-    return district_rollout(DistrictWorld(scenarios, dtype=torch.float64), make(name))
+    return district_rollout(DistrictWorld(scenarios, dtype=torch.float64), make(name, scenarios))
 
 
 @pytest.mark.parametrize("features", [{}, {"curves": True}, {"losses": True}, {"dead_band": True}, {"v2g": True}])

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from litgrid.controllers import CONTROLLERS, make
+from litgrid.controllers.idle import Idle
+from litgrid.controllers.self_consumption import SelfConsumption
+from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.errors import InputError
 from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.scenario_set import ScenarioSet
@@ -38,29 +41,30 @@ AT_ONCE = torch.tensor([[0.875, 0.0], [0.0, 0.25], [0.0, 1.0]])  # (required - S
 
 
 def test_idle_does_nothing() -> None:
-    assert torch.equal(make("idle").act(view()), torch.zeros(3, 3))
+    assert torch.equal(Idle().act(view()), torch.zeros(3, 3))
 
 
 def test_uncontrolled_charges_at_once_and_stops_at_the_required_soc() -> None:
-    action = make("uncontrolled").act(view())
+    action = Uncontrolled().act(view())
     assert torch.equal(action[:, 0], torch.zeros(3))
     torch.testing.assert_close(action[:, 1:], AT_ONCE)
 
 
 def test_self_consumption_balances_the_site_with_the_battery() -> None:
-    action = make("self_consumption").act(view())
+    action = SelfConsumption().act(view())
     torch.testing.assert_close(action[:, 1:], AT_ONCE)
     # 5 - 2 - 1.75 = 1.25 kW left over; 3 + 0.75 = 3.75 kW short; 95 kW left over, of which the battery takes 4
     torch.testing.assert_close(action[:, 0], torch.tensor([1.25, -3.75, 4.0]) / 4.0)
 
 
 def test_self_consumption_without_a_battery() -> None:
-    assert torch.equal(make("self_consumption").act(view(battery_kw=0.0))[:, 0], torch.zeros(3))
+    assert torch.equal(SelfConsumption().act(view(battery_kw=0.0))[:, 0], torch.zeros(3))
 
 
 @pytest.mark.parametrize("name", ["uncontrolled", "self_consumption"])
 def test_vehicles_get_what_they_need_and_no_more(name: str, small_site: Site, random_scenarios: Draw) -> None:
-    run = rollout(Simulator(random_scenarios(small_site, days=14), dtype=torch.float64), make(name))
+    scenarios = random_scenarios(small_site, days=14)
+    run = rollout(Simulator(scenarios, dtype=torch.float64), make(name, scenarios))
     assert run.flows.ev_deliverable.sum() > 1000.0
     torch.testing.assert_close(run.flows.ev_unserved, torch.zeros_like(run.flows.ev_unserved))
     torch.testing.assert_close(run.flows.ev_stored.sum(1), run.flows.ev_deliverable.sum(1))
@@ -68,7 +72,7 @@ def test_vehicles_get_what_they_need_and_no_more(name: str, small_site: Site, ra
 
 def test_the_battery_stores_no_imports_and_exports_nothing(small_site: Site, random_scenarios: Draw) -> None:
     simulator = Simulator(random_scenarios(small_site, days=14), dtype=torch.float64)
-    flows = rollout(simulator, make("self_consumption")).flows
+    flows = rollout(simulator, SelfConsumption()).flows
     assert flows.bess_charge.sum() > 100.0
     assert float(torch.minimum(flows.bess_charge, flows.grid_import).max()) < 1e-9
     assert float(torch.minimum(flows.bess_discharge, flows.grid_export).max()) < 1e-9
@@ -77,14 +81,15 @@ def test_the_battery_stores_no_imports_and_exports_nothing(small_site: Site, ran
 def test_a_site_without_battery_is_the_uncontrolled_one(small_site: Site, random_scenarios: Draw) -> None:
     bare = replace(small_site, battery=Battery(capacity_kwh=0.0, power_kw=0.0))
     simulator = Simulator(random_scenarios(bare, days=3), dtype=torch.float64)
-    greedy, plain = (rollout(simulator, make(name)).costs for name in ("self_consumption", "uncontrolled"))
+    greedy, plain = (rollout(simulator, rule).costs for rule in (SelfConsumption(), Uncontrolled()))
     assert torch.equal(greedy.total, plain.total)
 
 
-def test_unknown_name() -> None:
+def test_unknown_name(small_site: Site, random_scenarios: Draw) -> None:
     with pytest.raises(InputError, match="found 'greedy', expected some of: idle, uncontrolled, self_consumption"):
-        make("greedy")
+        make("greedy", random_scenarios(small_site, days=1))
 
 
-def test_names_are_their_own() -> None:
-    assert {name: make(name).name for name in CONTROLLERS} == {name: name for name in CONTROLLERS}
+def test_names_are_their_own(small_site: Site, random_scenarios: Draw) -> None:
+    scenarios = random_scenarios(small_site, days=1)
+    assert {name: make(name, scenarios).name for name in CONTROLLERS} == {name: name for name in CONTROLLERS}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from litgrid.controllers import make
+from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.evaluation.accounting import check, mean, yearly
 from litgrid.evaluation.rollout import Rollout, rollout
 from litgrid.scenarios.scenario_set import ScenarioSet
@@ -19,7 +20,7 @@ Draw = Callable[..., ScenarioSet]
 
 
 def account(scenarios: ScenarioSet, name: str) -> dict[str, float]:
-    (year,) = yearly(rollout(Simulator(scenarios, dtype=torch.float64), make(name)))
+    (year,) = yearly(rollout(Simulator(scenarios, dtype=torch.float64), make(name, scenarios)))
     return year
 
 
@@ -89,7 +90,7 @@ def test_idle_burns_gasoline_for_what_it_does_not_serve(four_hours: ScenarioSet)
 @pytest.fixture(scope="module")
 def year(small_site: Site, random_scenarios: Draw) -> Rollout:
     site = replace(small_site, objective=Objective(wear_per_kwh=0.05))
-    return rollout(Simulator(random_scenarios(site, scenarios=2), dtype=torch.float64), make("self_consumption"))
+    return rollout(Simulator(random_scenarios(site, scenarios=2), dtype=torch.float64), SelfConsumption())
 
 
 def test_demand_bill_is_price_times_the_highest_import_of_each_month(year: Rollout) -> None:
@@ -126,7 +127,7 @@ def test_energy_that_does_not_balance_is_refused(year: Rollout) -> None:
 
 def test_float32_accounts_are_accepted(small_site: Site, random_scenarios: Draw) -> None:
     simulator = Simulator(random_scenarios(small_site, days=60), dtype=torch.float32)
-    yearly(rollout(simulator, make("self_consumption")))
+    yearly(rollout(simulator, SelfConsumption()))
 
 
 def test_mean_over_years() -> None:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from litgrid.algorithms.validation import validate
 from litgrid.controllers import make
+from litgrid.controllers.idle import Idle
+from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.evaluation.district_accounting import account
 from litgrid.evaluation.district_rollout import DistrictRollout, district_rollout
 from litgrid.evaluation.report import evaluate, table
@@ -100,15 +102,15 @@ def test_validation_is_evaluation(district: District, name: str) -> None:
     blocks = ((0, 30), (50, 71), (100, 140))
     scenarios = DistrictScenarios(district, Objective().with_preset(), "validation", blocks)
     world = DistrictWorld(scenarios, dtype=torch.float64)
-    figures, _ = account(district_rollout(world, make(name)))
-    result = validate(world, make(name))
+    figures, _ = account(district_rollout(world, make(name, scenarios)))
+    result = validate(world, make(name, scenarios))
     assert result.objective == pytest.approx(figures["objective"], rel=1e-12)
     assert result.ev_service == pytest.approx(figures["ev_service"], rel=1e-12)
 
 
 def test_payload_and_table(district: District) -> None:
     scenarios = split_district(district, "all", Objective())
-    figures = evaluate(scenarios, [make("idle"), make("uncontrolled")])
+    figures = evaluate(scenarios, [Idle(), Uncontrolled()])
     for row in figures["controllers"]:
         assert set(row) >= KEYS | {"kpis"}
     lines = table(figures).splitlines()
@@ -116,4 +118,4 @@ def test_payload_and_table(district: District) -> None:
     (idle,) = [line for line in lines if line.startswith("idle ")]
     assert idle.endswith("!")
     assert any(line.startswith("cost_total") and line.split()[1] == "1.0000" for line in lines)
-    assert "kpis" not in evaluate(split_district(district, "test", Objective()), [make("idle")])["controllers"][0]
+    assert "kpis" not in evaluate(split_district(district, "test", Objective()), [Idle()])["controllers"][0]

@@ -28,7 +28,7 @@ def test_parts_add_up_and_the_last_rung_is_the_mean_over_an_algorithms_seeds(
     random_scenarios: Draw,
 ) -> None:
     simulator = Simulator(random_scenarios(small_site, days=7), dtype=torch.float64)
-    rule, idle = (rollout(simulator, make(name)) for name in ("self_consumption", "idle"))
+    rule, idle = (rollout(simulator, make(name, simulator.scenarios)) for name in ("self_consumption", "idle"))
     seeds = [type(rule)(**{**vars(run), "controller": "sac", "seed": seed}) for seed, run in enumerate((rule, idle))]
     rungs = ladder(simulator, [rule, *seeds])
     assert rungs[-1]["rung"] == "sac"

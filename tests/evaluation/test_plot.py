@@ -20,7 +20,7 @@ from litgrid.site.site import Site, replace
 def runs(small_site: Site, random_scenarios: Callable[..., ScenarioSet]) -> list[Rollout]:
     site = replace(small_site, first_weekday="wednesday")
     simulator = Simulator(random_scenarios(site, days=21), dtype=torch.float64)
-    return [rollout(simulator, make(name)) for name in ("uncontrolled", "self_consumption")]
+    return [rollout(simulator, make(name, simulator.scenarios)) for name in ("uncontrolled", "self_consumption")]
 
 
 def test_panels_days_and_curves(runs: list[Rollout]) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from litgrid.controllers import make
+from litgrid.controllers.idle import Idle
+from litgrid.controllers.self_consumption import SelfConsumption
+from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.evaluation.report import evaluate, log_test, table
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.site.site import Site
@@ -17,7 +19,7 @@ KEYS |= {"ev_service", "ev_unserved_kwh", "self_consumption", "share_co2", "shar
 
 
 def test_payload_has_its_keys_and_is_json(four_hours: ScenarioSet) -> None:
-    figures = evaluate(four_hours, [make("uncontrolled"), make("self_consumption")])
+    figures = evaluate(four_hours, [Uncontrolled(), SelfConsumption()])
     assert figures["split"] == "test"
     assert figures["currency"] == "PEN"
     for row, name in zip(figures["controllers"], ("uncontrolled", "self_consumption"), strict=True):
@@ -29,14 +31,14 @@ def test_payload_has_its_keys_and_is_json(four_hours: ScenarioSet) -> None:
 
 
 def test_rows_are_means_over_their_years(small_site: Site, random_scenarios: Callable[..., ScenarioSet]) -> None:
-    (row,) = evaluate(random_scenarios(small_site, scenarios=3, days=2), [make("uncontrolled")])["controllers"]
+    (row,) = evaluate(random_scenarios(small_site, scenarios=3, days=2), [Uncontrolled()])["controllers"]
     assert len(row["years"]) == 3
     for key in row["years"][0]:
         assert row[key] == pytest.approx(sum(year[key] for year in row["years"]) / 3)
 
 
 def test_table(four_hours: ScenarioSet) -> None:
-    text = table(evaluate(four_hours, [make("idle"), make("uncontrolled")]))
+    text = table(evaluate(four_hours, [Idle(), Uncontrolled()]))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0] == "four hours: test, mean of 1 year"
@@ -49,11 +51,11 @@ def test_table(four_hours: ScenarioSet) -> None:
 
 
 def test_nothing_is_flagged_at_full_service(four_hours: ScenarioSet) -> None:
-    assert "!" not in table(evaluate(four_hours, [make("uncontrolled")]))
+    assert "!" not in table(evaluate(four_hours, [Uncontrolled()]))
 
 
 def test_large_figures_and_long_names_fit_a_terminal(four_hours: ScenarioSet) -> None:
-    figures = evaluate(four_hours, [make("uncontrolled")])
+    figures = evaluate(four_hours, [Uncontrolled()])
     row = figures["controllers"][0]
     money = dict.fromkeys(("objective", "bill", "energy_bill", "demand_bill"), 1_234_567.0)
     figures["controllers"] = [row | money | {"controller": "sac_untrained", "seed": 12, "co2_kg": 1_234_567.0}]
@@ -61,7 +63,7 @@ def test_large_figures_and_long_names_fit_a_terminal(four_hours: ScenarioSet) ->
 
 
 def test_test_evaluations_are_logged_line_by_line(tmp_path: Path, four_hours: ScenarioSet) -> None:
-    (row,) = evaluate(four_hours, [make("uncontrolled")])["controllers"]
+    (row,) = evaluate(four_hours, [Uncontrolled()])["controllers"]
     log_test(tmp_path, "best.ckpt", row)
     log_test(tmp_path, "last.ckpt", row)
     lines = [json.loads(line) for line in (tmp_path / "test_evaluations.jsonl").read_text("utf-8").splitlines()]

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from litgrid.controllers import make
+from litgrid.controllers.self_consumption import SelfConsumption
+from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
@@ -15,7 +16,7 @@ Draw = Callable[..., ScenarioSet]
 
 def test_shapes_and_the_simulators_own_steps(small_site: Site, random_scenarios: Draw) -> None:
     simulator = Simulator(random_scenarios(small_site, scenarios=3, days=40), dtype=torch.float64)
-    controller = make("self_consumption")
+    controller = SelfConsumption()
     run = rollout(simulator, controller)
     assert run.flows.pv.shape == run.costs.total.shape == (3, 960)
     assert run.flows.ev_sockets.shape == (3, 960, 5)
@@ -33,6 +34,6 @@ def test_shapes_and_the_simulators_own_steps(small_site: Site, random_scenarios:
 
 
 def test_peaks_begin_anew_each_month(small_site: Site, random_scenarios: Draw) -> None:
-    run = rollout(Simulator(random_scenarios(small_site, days=40), dtype=torch.float64), make("uncontrolled"))
+    run = rollout(Simulator(random_scenarios(small_site, days=40), dtype=torch.float64), Uncontrolled())
     assert float(run.peak_kw[:, 31 * 24].abs().max()) == 0.0
     assert float(run.peak_kw[:, 31 * 24 - 1].min()) > 0.0

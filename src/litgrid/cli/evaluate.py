@@ -15,7 +15,7 @@ from litgrid.algorithms.sources import CityLearnRows, SiteYears, Source
 from litgrid.cli.messages import warn
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.cli.runs import run_of
-from litgrid.controllers import CONTROLLERS, Controller, make
+from litgrid.controllers import CONTROLLERS, Controller, check_names, make
 from litgrid.errors import InputError
 from litgrid.evaluation import plot
 from litgrid.evaluation.report import evaluate, log_test, payload, table
@@ -70,9 +70,11 @@ def run(argv: list[str]) -> None:
         plot.check(options.week, options.plot)
     source = chosen(options)
     warn(source)
-    rules = [make(name) for names in options.controllers for name in names.split(",")]
-    controllers = [*rules, *agents(options, source)]
+    names = [name for names in options.controllers for name in names.split(",")]
+    check_names(names)
+    trained = agents(options, source)
     scenarios = source.load(options.split)
+    controllers = [*(make(name, scenarios) for name in names), *trained]
     if isinstance(scenarios, DistrictScenarios):
         if options.plot is not None:
             raise InputError(f"--plot {options.plot}: found a CityLearn data set, expected a site; only these have one")
@@ -81,7 +83,7 @@ def run(argv: list[str]) -> None:
         figures = years(scenarios, controllers, options)
     write(options, figures)
     if options.split in SEEN:
-        for checkpoint, row in zip(options.checkpoints, figures["controllers"][len(rules) :], strict=False):
+        for checkpoint, row in zip(options.checkpoints, figures["controllers"][len(names) :], strict=False):
             log_test(run_of(checkpoint), checkpoint.name, row)
 
 

@@ -192,7 +192,8 @@ class TrainCLI(LightningCLI):
         return load_agent(Path(ckpt_path), self.datamodule.source)
 
     def _evaluate(self, split: Split, agents: list[AgentController]) -> dict[str, Any]:
-        figures = evaluate(self.datamodule.load(split), [*map(make, RULES), *agents])
+        scenarios = self.datamodule.load(split)
+        figures = evaluate(scenarios, [*(make(name, scenarios) for name in RULES), *agents])
         target = self._get(self.config, "json")
         if target is not None:
             write_json(figures, target)

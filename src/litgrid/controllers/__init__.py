@@ -1,25 +1,41 @@
 """Controllers that need no training, by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.errors import InputError
+from litgrid.sim.worlds import Scenarios
 
-CONTROLLERS: dict[str, Callable[[], Controller]] = {rule.name: rule for rule in (Idle, Uncontrolled, SelfConsumption)}
+CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
+    "idle": lambda _: Idle(),
+    "uncontrolled": lambda _: Uncontrolled(),
+    "self_consumption": lambda _: SelfConsumption(),
+}
+"""Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 
 
-def make(name: str) -> Controller:
-    """Make the controller of this name.
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names that no controller has.
+
+    Raises:
+        InputError: naming the first of them.
+    """
+    for name in names:
+        if name not in CONTROLLERS:
+            raise InputError(f"controllers: found {name!r}, expected some of: {', '.join(CONTROLLERS)}")
+
+
+def make(name: str, scenarios: Scenarios) -> Controller:
+    """Make the controller of this name for what it shall control.
 
     Raises:
         InputError: there is none.
     """
-    if name not in CONTROLLERS:
-        raise InputError(f"controllers: found {name!r}, expected some of: {', '.join(CONTROLLERS)}")
-    return CONTROLLERS[name]()
+    check_names([name])
+    return CONTROLLERS[name](scenarios)
 
 
-__all__ = ["CONTROLLERS", "Controller", "make"]
+__all__ = ["CONTROLLERS", "Controller", "check_names", "make"]

@@ -39,11 +39,11 @@ def ladder(simulator: Simulator, rollouts: Sequence[Rollout]) -> list[Rung]:
     known = {run.controller: [run] for run in rollouts if run.seed is None}
 
     def simulated(name: str) -> list[Rollout]:
-        return known.get(name) or [rollout(simulator, make(name))]
+        return known.get(name) or [rollout(simulator, make(name, simulator.scenarios))]
 
     rungs = {
-        "gasoline": [rollout(dark, make("idle"))],
-        "ev_on_grid": [rollout(dark, make("uncontrolled"))],
+        "gasoline": [rollout(dark, make("idle", dark.scenarios))],
+        "ev_on_grid": [rollout(dark, make("uncontrolled", dark.scenarios))],
         "pv": simulated("uncontrolled"),
         "bess_and_rule": simulated("self_consumption"),
     }

@@ -25,6 +25,8 @@ class View:
         known: those of ``tables.SOCKETS`` that were read, by name. (Not cached properties: TorchDynamo can't trace
             those of Python 3.11.)
         site: the site.
+        scenario: [B] int64 which of the scenarios each site is in.
+        step: [B] int64 row of the year. Both tell something only to who holds the scenarios: bounds, and nobody else.
         bess_soc: [B] SOC of the battery.
         ev_soc: [B, N] SOC of the connected vehicles, 0 where the socket is free.
         peak_kw: [B, D] highest import of the month so far that each demand charge counts.
@@ -41,6 +43,8 @@ class View:
         self._tables = tables
         self._state = state
         self.site = site
+        self.scenario = state.scenario
+        self.step = state.step
         self.bess_soc = state.bess_soc
         self.ev_soc = state.ev_soc
         self.peak_kw = state.peak_kw
