@@ -26,33 +26,41 @@ def forecast_errors(site: Site, series: dict[str, Array]) -> dict[str, float | N
         it is always right. ``load_forecast_mape`` (mean of |error| / load) and ``load_forecast_day_rmse_share``; None
         without load.
     """
-    pv, load = series["pv_kw"], series["load_kw"]
-    pv_error, load_error = series["pv_day_ahead_kw"] - pv, series["load_day_ahead_kw"] - load
-    lit, drawn = series["ghi_w_per_m2"] > 0, load > 0
-    rmse_kw = _rms(pv_error[lit])
-    return {
-        "pv_forecast_rmse_share": rmse_kw / float(pv[lit].mean()) if pv.any() else None,
-        "pv_forecast_rmse_of_capacity": rmse_kw / site.pv.ac_kw if pv.any() else None,
-        "pv_forecast_day_rmse_share": _day_rmse_share(site, pv_error, pv),
-        "pv_forecast_autocorrelation": _autocorrelation(pv_error, lit, round(1 / site.step_hours)),
-        "load_forecast_mape": float(np.mean(np.abs(load_error[drawn]) / load[drawn])) if drawn.any() else None,
-        "load_forecast_day_rmse_share": _day_rmse_share(site, load_error, load),
-    }
+    return _pv_errors(site, series) | _load_errors(site, series)
+
+
+def _pv_errors(site: Site, series: dict[str, Array]) -> dict[str, float | None]:
+    actual, error = series["pv_kw"], series["pv_day_ahead_kw"] - series["pv_kw"]
+    keys = ("rmse_share", "rmse_of_capacity", "day_rmse_share", "autocorrelation")
+    measures: tuple[float | None, ...] = (None,) * len(keys)
+    if actual.any():
+        lit = series["ghi_w_per_m2"] > 0
+        rmse_kw, hour = _rms(error[lit]), round(1 / site.step_hours)
+        shares = rmse_kw / float(actual[lit].mean()), rmse_kw / site.pv.ac_kw
+        measures = (*shares, _day_rmse_share(site, error, actual), _autocorrelation(error, lit, hour))
+    return {f"pv_forecast_{key}": value for key, value in zip(keys, measures, strict=True)}
+
+
+def _load_errors(site: Site, series: dict[str, Array]) -> dict[str, float | None]:
+    actual, error = series["load_kw"], series["load_day_ahead_kw"] - series["load_kw"]
+    drawn = actual > 0
+    if not drawn.any():
+        return {"load_forecast_mape": None, "load_forecast_day_rmse_share": None}
+    mape = float(np.mean(np.abs(error[drawn]) / actual[drawn]))
+    return {"load_forecast_mape": mape, "load_forecast_day_rmse_share": _day_rmse_share(site, error, actual)}
 
 
 def _rms(values: Array) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _day_rmse_share(site: Site, error: Array, actual: Array) -> float | None:
-    if not actual.any():
-        return None
+def _day_rmse_share(site: Site, error: Array, actual: Array) -> float:
     errors, days = (values.reshape(-1, site.steps_per_day).sum(axis=1) for values in (error, actual))
     return _rms(errors) / float(days.mean())
 
 
 def _autocorrelation(error: Array, counted: Array, lag: int) -> float | None:
-    """Correlation of errors that are some steps apart and both counted."""
+    """Correlation of errors that are some steps apart and both counted; None where they don't vary."""
     both = counted[lag:] & counted[:-lag]
     now, later = error[:-lag][both], error[lag:][both]
-    return float(np.corrcoef(now, later)[0, 1]) if now.std() * later.std() > 0 else None
+    return float(np.corrcoef(now, later)[0, 1]) if np.ptp(now) * np.ptp(later) > 0 else None
