@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import torch
 from litgrid.controllers import Controller
 from litgrid.evaluation import district_report
 from litgrid.evaluation.accounting import mean, yearly
-from litgrid.evaluation.ladder import Rung, ladder
+from litgrid.evaluation.ladder import Rung, ladders, total
 from litgrid.evaluation.rollout import Rollout, label, rollout
+from litgrid.evaluation.shares import SHARES, references, shares
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.worlds import Scenarios
@@ -27,7 +28,6 @@ RUNGS = {
     "pv": "+ PV",
     "bess_and_rule": "+ battery with the self-consumption rule",
 }
-SHARES = ("share_co2", "share_bill", "share_objective")  # of what the optimum gains; null until it is computed
 
 
 def evaluate(scenarios: Scenarios, controllers: Sequence[Controller]) -> dict[str, Any]:
@@ -47,16 +47,34 @@ def payload(simulator: Simulator, rollouts: Sequence[Rollout]) -> dict[str, Any]
 
     Returns:
         ``site``, ``split``, ``currency``, ``controllers`` (a row each: means over the years, and the years' own
-        figures under ``years``) and ``ladder``.
+        figures under ``years``), ``ladders`` (one for each agent), ``ladder`` (the first of them, or that of the
+        rules) and ``ladder_total``.
     """
     scenarios = simulator.scenarios
+    hidden = references(simulator, rollouts)
+    found = ladders(simulator, [*rollouts, *hidden])
+    first = next(iter(found.agents.values()), found.rules)
     return {
         "site": scenarios.site.name,
         "split": scenarios.split,
         "currency": scenarios.site.tariff.currency,
-        "controllers": [row(run) for run in rollouts],
-        "ladder": ladder(simulator, rollouts),
+        "controllers": rows(rollouts, hidden),
+        "ladder": first,
+        "ladder_total": total(first),
+        "ladders": found.agents,
     }
+
+
+def rows(rollouts: Sequence[Rollout], hidden: Sequence[Rollout] = ()) -> list[dict[str, Any]]:
+    """Account for controllers, with their shares of what the optimum gains.
+
+    Args:
+        rollouts: to account for.
+        hidden: the references that are not among them (``shares.references``).
+    """
+    found = [row(run) for run in rollouts]
+    fixed = {entry["controller"]: entry for entry in (*found, *map(row, hidden)) if entry["seed"] is None}
+    return [entry | shares(entry, fixed) for entry in found]
 
 
 def row(run: Rollout) -> dict[str, Any]:
@@ -83,15 +101,19 @@ def log_test(run: Path, checkpoint: str, row: dict[str, Any]) -> None:
 
 def table(figures: dict[str, Any]) -> str:
     """Lay figures out for the terminal, those of a site in at most 100 columns, in plain text."""
-    sections = [[_title(figures)], _comparison(figures)]
+    sections = [[title(figures)], _comparison(figures)]
+    if any(row.get(name) is not None for row in figures["controllers"] for name in SHARES):
+        sections.append(share_lines(figures["controllers"]))
     if "ladder" in figures:
-        sections.append(_ladder(figures["ladder"]))
+        sections.append(ladder_lines(figures))
     if "kpis" in figures["controllers"][0]:
         sections.append(_kpis(figures["controllers"]))
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
-def _title(figures: dict[str, Any]) -> str:
+def title(figures: dict[str, Any]) -> str:
+    """Say what was simulated."""
+
     def count(number: float, what: str) -> str:
         return f"{number:g} {what}{'' if number == 1 else 's'}"
 
@@ -129,7 +151,7 @@ def _comparison(figures: dict[str, Any]) -> list[str]:
     rows, columns = figures["controllers"], _SITE if "ladder" in figures else _DISTRICT
     head = [["controller", *(column[0] for column in columns)]]
     units = [["", *(column[1].format(currency=figures["currency"]) for column in columns)]]
-    lines = _align([*head, *units, *(_cells(entry, columns) for entry in rows)])
+    lines = align([*head, *units, *(_cells(entry, columns) for entry in rows)])
     if any(entry["ev_service"] < LOWEST_SERVICE for entry in rows):
         lines.append(f"! service below {LOWEST_SERVICE:.0%}: vehicles went without, so its savings don't count")
     return lines
@@ -141,6 +163,20 @@ def _cells(entry: dict[str, Any], columns: _Columns) -> list[str]:
     return [label(entry["controller"], entry["seed"]), *numbers[:-1], numbers[-1] + flag]
 
 
+def share_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Lay out what the controllers capture of the optimum's gains."""
+
+    def text(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1%}"
+
+    head = ["share of the optimum's gain", *(f"{name.removeprefix('share_')}" for name in SHARES), "service"]
+    lines = [
+        [label(row["controller"], row["seed"]), *(text(row[name]) for name in SHARES), text(row["ev_service"])]
+        for row in rows
+    ]
+    return align([head, *lines])
+
+
 def _kpis(rows: list[dict[str, Any]]) -> list[str]:
     """CityLearn's KPIs, a column for each controller."""
 
@@ -148,23 +184,35 @@ def _kpis(rows: list[dict[str, Any]]) -> list[str]:
         return "-" if value is None else f"{value:.4f}"
 
     lines = [["CityLearn's KPIs", *(row["controller"] for row in rows)]]
-    return _align([*lines, *([name, *(text(row["kpis"][name]) for row in rows)] for name in rows[0]["kpis"])])
+    return align([*lines, *([name, *(text(row["kpis"][name]) for row in rows)] for name in rows[0]["kpis"])])
 
 
-def _ladder(rungs: list[Rung]) -> list[str]:
-    lines = [["CO2 ladder", "t a year", "saved, t"]]
+def ladder_lines(figures: dict[str, Any]) -> list[str]:
+    """Lay the CO2 ladder out: the rungs of the rules, then the last rung of each agent, and the sums."""
+    ladders: dict[str, list[Rung]] = figures["ladders"]
+    rungs = [*figures["ladder"][: len(RUNGS)], *(ladder[-1] for ladder in ladders.values())]
+    sums = {f"sum of all steps to {name}": ladder for name, ladder in ladders.items()}
+    lines = [["CO2 ladder", "t a year", "saved, t", "tailpipes", "grid"]]
+    lines += [[_rung(rung["rung"]), _tonnes(rung["co2_kg"]), *_saved(rung)] for rung in rungs]
     lines += [
-        [_rung(rung["rung"]), f"{rung['co2_kg'] / 1e3:,.1f}", f"{rung['reduction_kg'] / 1e3:,.1f}"] for rung in rungs
+        [text, "", *_saved(total(ladder))] for text, ladder in (sums or {"sum of all steps": figures["ladder"]}).items()
     ]
-    total = sum(rung["reduction_kg"] for rung in rungs)
-    return _align([*lines, ["sum of all steps", "", f"{total / 1e3:,.1f}"]])
+    return align(lines)
+
+
+def _tonnes(kg: float) -> str:
+    return f"{kg / 1e3:,.1f}"
+
+
+def _saved(figures: Mapping[str, Any]) -> list[str]:
+    return [_tonnes(figures[key]) for key in ("reduction_kg", "direct_kg", "indirect_kg")]
 
 
 def _rung(name: str) -> str:
     return RUNGS.get(name, f"{name} instead of the rule")
 
 
-def _align(cells: list[list[str]]) -> list[str]:
+def align(cells: list[list[str]]) -> list[str]:
     """Pad to columns: the first to the left, the others to the right."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return [
