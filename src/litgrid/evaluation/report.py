@@ -111,12 +111,13 @@ def table(figures: dict[str, Any]) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
+def count(number: float, what: str) -> str:
+    """Write a number of things."""
+    return f"{number:g} {what}{'' if number == 1 else 's'}"
+
+
 def title(figures: dict[str, Any]) -> str:
     """Say what was simulated."""
-
-    def count(number: float, what: str) -> str:
-        return f"{number:g} {what}{'' if number == 1 else 's'}"
-
     if "days" in figures:
         length = f"{count(round(figures['days'], 1), 'day')} in {count(figures['blocks'], 'block')}"
     else:
