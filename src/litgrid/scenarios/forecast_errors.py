@@ -1,4 +1,4 @@
-"""How far the day-ahead forecasts of a year are from what came, in the measures that the literature has."""
+"""How far the forecasts of a year are from what came, in the measures that the literature has."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from litgrid.site.site import Site
 Array = NDArray[Any]
 
 
-def forecast_errors(site: Site, series: dict[str, Array]) -> dict[str, float | None]:
-    """Errors of the day-ahead forecasts of one year.
+def forecast_errors(site: Site, series: dict[str, Array], kind: str = "day_ahead") -> dict[str, float | None]:
+    """Errors of the forecasts of one year.
 
     Args:
         site: whose year it is.
         series: of the year, [T] each, with whole days.
+        kind: day_ahead, mean7 or persistence.
 
     Returns:
         ``pv_forecast_rmse_share`` and ``pv_forecast_rmse_of_capacity`` (while the sun is up, over the mean PV power of
@@ -26,11 +27,12 @@ def forecast_errors(site: Site, series: dict[str, Array]) -> dict[str, float | N
         it is always right. ``load_forecast_mape`` (mean of |error| / load) and ``load_forecast_day_rmse_share``; None
         without load.
     """
-    return _pv_errors(site, series) | _load_errors(site, series)
+    pv_errors = _pv_errors(site, series, series[f"pv_{kind}_kw"] - series["pv_kw"])
+    return pv_errors | _load_errors(site, series["load_kw"], series[f"load_{kind}_kw"] - series["load_kw"])
 
 
-def _pv_errors(site: Site, series: dict[str, Array]) -> dict[str, float | None]:
-    actual, error = series["pv_kw"], series["pv_day_ahead_kw"] - series["pv_kw"]
+def _pv_errors(site: Site, series: dict[str, Array], error: Array) -> dict[str, float | None]:
+    actual = series["pv_kw"]
     keys = ("rmse_share", "rmse_of_capacity", "day_rmse_share", "autocorrelation")
     measures: tuple[float | None, ...] = (None,) * len(keys)
     if actual.any():
@@ -41,8 +43,7 @@ def _pv_errors(site: Site, series: dict[str, Array]) -> dict[str, float | None]:
     return {f"pv_forecast_{key}": value for key, value in zip(keys, measures, strict=True)}
 
 
-def _load_errors(site: Site, series: dict[str, Array]) -> dict[str, float | None]:
-    actual, error = series["load_kw"], series["load_day_ahead_kw"] - series["load_kw"]
+def _load_errors(site: Site, actual: Array, error: Array) -> dict[str, float | None]:
     drawn = actual > 0
     if not drawn.any():
         return {"load_forecast_mape": None, "load_forecast_day_rmse_share": None}
