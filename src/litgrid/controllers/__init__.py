@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
+from litgrid.controllers.optimum import Optimum
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.errors import InputError
@@ -13,6 +14,7 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "idle": lambda _: Idle(),
     "uncontrolled": lambda _: Uncontrolled(),
     "self_consumption": lambda _: SelfConsumption(),
+    "optimum": Optimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 
