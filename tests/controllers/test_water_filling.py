@@ -247,15 +247,13 @@ def test_expected_vehicles_are_the_sites_energy(small_site: Site) -> None:
 def test_vehicles_below_a_level(small_site: Site, random_scenarios: Draw) -> None:
     """With room they charge at once; without, evenly over the rest of their stays; in between, up to the level."""
     simulator = Simulator(random_scenarios(small_site, scenarios=1, days=2), dtype=torch.float64)
-    view = simulator.view(simulator.initial(torch.tensor([0]), torch.tensor([20])))
-    once = charge_at_once(view)
-    base = view.load_kw - view.pv_kw
+    view = simulator.view(simulator.initial(torch.zeros(48, dtype=torch.long), torch.arange(48)))
+    once, base = charge_at_once(view), view.load_kw - view.pv_kw
     torch.testing.assert_close(below_level(view, once, base + 100.0), once)
     even = below_level(view, once, base)
-    full = view.socket_rate * view.socket_efficiency
-    needed = (view.soc_required - view.ev_soc).clamp(min=0.0) / full
+    needed = (view.soc_required - view.ev_soc).clamp(min=0.0) / (view.socket_rate * view.socket_efficiency)
     torch.testing.assert_close(even, (needed / view.left.clamp(min=1)).clamp(max=1.0))
-    most, least = (float(actions @ view.socket_power_kw) for actions in (once, even))
-    assert most > least
+    most, least = (actions @ view.socket_power_kw for actions in (once, even))
+    assert int((most > least + 1.0).sum()) > 10
     half = below_level(view, once, base + (most + least) / 2)
-    assert float(half @ view.socket_power_kw) == pytest.approx((most + least) / 2)
+    torch.testing.assert_close(half @ view.socket_power_kw, (most + least) / 2)
