@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from datetime import UTC, datetime
 from importlib import resources
@@ -70,6 +71,7 @@ def _content(comparison: Comparison) -> dict[str, Any]:
         "bin_width": WIDTH,
         "runs": list(dict.fromkeys(name for one in comparison.differences for name in one.values)),
         "runs_compared": sum(len(entry.runs) for entry in entries),
+        "setting": setting,
         "described": described,
         "block": block,
         "names": [controller["name"] for controller in described["controllers"]],
@@ -101,12 +103,17 @@ def asset(name: str) -> Markup:
 
 def number(value: float | None, decimals: int = 0) -> str:
     """A number with separators between thousands; a dash where there is none."""
-    return "–" if value is None else f"{value:,.{decimals}f}".replace("-", "−")
+    return "–" if value is None else f"{value:z,.{decimals}f}".replace("-", "−")
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
     """A share as percent."""
     return number(None if value is None else 100.0 * value, decimals)
+
+
+def setting(value: object) -> str:
+    """The value of a setting as in its file, in a line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def tonnes(kg: float, signed: bool = False) -> str:

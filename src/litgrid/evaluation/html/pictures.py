@@ -39,6 +39,7 @@ def pictures(comparison: Comparison) -> tuple[Json, str]:
         "left": first,
         "right": min(first + 1, len(shown) - 1),
         "colors": _colors(pack),
+        "references": comparison.figures.get("validation", {}),
         "agents": [_agent(entry) for entry in comparison.entries if entry.curves],
     }
     return described, pack.text()
@@ -46,7 +47,7 @@ def pictures(comparison: Comparison) -> tuple[Json, str]:
 
 def typical(entry: Entry) -> tuple[Rollout, str]:
     """The rollout that stands for a controller, that of its median seed by objective (the better of two), and its name."""
-    order = sorted(range(len(entry.rows)), key=lambda number: float(entry.rows[number]["objective"]))
+    order = sorted(range(len(entry.rows)), key=lambda number: float(entry.rows[number]["objective_corrected"]))
     run = entry.rollouts[order[(len(order) - 1) // 2]]
     return run, label(entry.name, run.seed)
 

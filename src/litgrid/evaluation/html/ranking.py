@@ -10,21 +10,20 @@ from litgrid.evaluation.html.chart import Axis
 from litgrid.evaluation.statistics import Estimate
 
 RULE, OPTIMUM = "self_consumption", "optimum"
-BEYOND = 0.5
-"""How far the axis may go on beyond the rule, as a share of the way from the optimum to it."""
 MARGIN = 0.04
 """Of the axis, free at either end."""
 COLUMNS = (
-    ("CO2", "t", "co2_kg", 1e-3, 1),
+    ("share of objective", "%", "share_objective", 100.0, 1),
+    ("share of bill", "%", "share_bill", 100.0, 1),
+    ("share of CO₂", "%", "share_co2", 100.0, 1),
+    ("service", "%", "ev_service", 100.0, 2),
+    ("CO₂", "t", "co2_kg", 1e-3, 1),
     ("bill", "{currency}", "bill", 1.0, 0),
-    ("of it demand", "{currency}", "demand_bill", 1.0, 0),
+    ("of it demand charge", "{currency}", "demand_bill", 1.0, 0),
     ("peak", "kW", "peak_kw", 1.0, 0),
     ("PV used", "%", "self_consumption", 100.0, 1),
     ("unserved", "kWh", "ev_unserved_kwh", 1.0, 0),
-    ("service", "%", "ev_service", 100.0, 2),
-    ("share of objective", "%", "share_objective", 100.0, 1),
-    ("share of bill", "%", "share_bill", 100.0, 1),
-    ("share of CO2", "%", "share_co2", 100.0, 1),
+    ("objective, as metered", "{currency}", "objective", 1.0, 0),
 )
 """Heading, unit, figure of the rows, factor, decimals."""
 
@@ -55,19 +54,22 @@ class Ranking:
 
 
 def ranking(entries: Sequence[Entry]) -> Ranking:
-    """Lay controllers out between the optimum and the self-consumption rule; far worse ones lie at the axis' end."""
+    """Lay controllers out on an axis of all that serve the vehicles; those that don't may lie beyond its ends."""
     values = {entry.name: entry.standing.objective.value for entry in entries}
     references = {name: values[name] for name in (OPTIMUM, RULE) if name in values}
-    axis = _axis(list(values.values()), references)
+    axis = _axis([entry for entry in entries if entry.served] or entries, references)
     return Ranking([_mark(entry, axis) for entry in entries], axis, references)
 
 
-def _axis(values: list[float], references: dict[str, float]) -> Axis:
-    low, high = min(values), max(values)
-    if RULE in references and references[RULE] > low:
-        high = min(high, references[RULE] + BEYOND * (references[RULE] - low))
+def _axis(entries: Sequence[Entry], references: dict[str, float]) -> Axis:
+    ends = [end for entry in entries for end in _ends(entry.standing.objective)]
+    low, high = min([*ends, *references.values()]), max([*ends, *references.values()])
     margin = MARGIN * (high - low) or max(1.0, abs(high))
     return Axis(low - margin, high + margin)
+
+
+def _ends(objective: Estimate) -> list[float]:
+    return [end for end in (objective.low, objective.value, objective.high) if end is not None]
 
 
 def _mark(entry: Entry, axis: Axis) -> Mark:

@@ -37,13 +37,17 @@ function imports(described, read) {
       `${number(energy / 1000, 1)} MWh a year, at most ${number(Math.max(...kw))} kW`;
   };
 
+  const months = described.monthDays.map((length, month) => {
+    const first = described.monthDays.slice(0, month).reduce((sum, more) => sum + more, 0);
+    return { name: MONTHS[month], length: Math.min(length, days - first) };
+  });
   for (const row of document.querySelectorAll("#imports .months"))
-    row.append(...MONTHS.map((name, month) => {
+    for (const { name, length } of months.filter(({ length }) => length > 0)) {
       const span = document.createElement("span");
       span.textContent = name;
-      span.style.flex = `${described.monthDays[month]} 0 0`;
-      return span;
-    }));
+      span.style.flex = `${length} 0 0`;
+      row.append(span);
+    }
   pixels(document.getElementById("imports-colors"), 256, 1, (x) => x / 255);
   document.getElementById("imports-most").textContent = `${number(most)} kW, the highest of all controllers and years`;
   const both = () => SIDES.forEach(draw);

@@ -3,7 +3,8 @@ const COLORS = 6;
 
 /** Learning curves, a line for each seed, against frames or minutes. */
 function learning(described) {
-  const { agents, currency } = described;
+  const { agents, currency, references } = described;
+  const levels = Object.entries(references);
   const host = document.getElementById("learning-plot");
   if (!host) return;
 
@@ -25,7 +26,7 @@ function learning(described) {
 
   const picture = (lines, points, axis) => {
     const right = host.clientWidth - LEARNING.right, bottom = LEARNING.top + LEARNING.height;
-    const values = points.map(([, value]) => value);
+    const values = [...points.map(([, value]) => value), ...levels.map(([, value]) => value)];
     const low = Math.min(...values), high = Math.max(...values), margin = 0.04 * (high - low) || 1;
     const most = Math.max(...points.map(([at]) => at)) || 1;
     const x = scale(0, most, LEARNING.left, right), y = scale(low - margin, high + margin, bottom, LEARNING.top);
@@ -37,6 +38,10 @@ function learning(described) {
       ...across.map((value) => svg("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, tickText(value, across))),
       svg("text", { x: right, y: bottom + 34, "text-anchor": "end" }, axis),
       svg("text", { x: LEARNING.left, y: 10, "text-anchor": "end" }, currency),
+      ...levels.flatMap(([name, value]) => [
+        svg("line", { class: "reference", x1: LEARNING.left, x2: right, y1: y(value), y2: y(value) }),
+        svg("text", { x: right, y: y(value) - 5, "text-anchor": "end" }, name),
+      ]),
       ...lines.filter((line) => line.points.length > 0).flatMap((line) => curve(line, x, y)),
     );
     root.onpointermove = (event) => nearest(event, root, lines, x, y, axis);

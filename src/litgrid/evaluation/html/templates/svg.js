@@ -20,8 +20,10 @@ function ticks(low, high, wanted) {
 }
 
 /** A number with separators between thousands. */
-const number = (value, decimals = 0) =>
-  value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+function number(value, decimals = 0) {
+  const form = { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: "negative" };
+  return value.toLocaleString("en", form).replace("-", "−");
+}
 
 /** A value for an axis, with as many decimals as a step between ticks needs. */
 const tickText = (value, all) => number(value, all.length > 1 ? Math.max(0, -Math.floor(Math.log10(all[1] - all[0]) + 1e-9)) : 0);
@@ -48,12 +50,17 @@ function band(edges, lower, upper) {
   return `M${there.join(" ")} ${back.reverse().join(" ")}Z`;
 }
 
-/** Draw again whenever the width of a host changes. */
+/** Draw into a host, and again whenever its width changes. */
 function redrawn(host, draw) {
   let width = 0;
-  new ResizeObserver(() => {
-    if (host.clientWidth !== width && host.clientWidth > 0) draw((width = host.clientWidth));
-  }).observe(host);
+  const observer = new ResizeObserver(() =>
+    requestAnimationFrame(() => {
+      if (host.clientWidth === width || host.clientWidth === 0) return;
+      width = host.clientWidth;
+      draw();
+    }),
+  );
+  observer.observe(host);
 }
 
 /** Show text beside the pointer, within the window; without text hide it. */
