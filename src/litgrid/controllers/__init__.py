@@ -32,9 +32,9 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "idle": lambda _: Idle(),
     "uncontrolled": lambda _: Uncontrolled(),
     "self_consumption": lambda _: SelfConsumption(),
-    "optimum": Optimum,
     "time_of_use": lambda scenarios: TimeOfUse(_site("time_of_use", scenarios)),
     "water_filling": lambda scenarios: WaterFilling(_site("water_filling", scenarios)),
+    "optimum": Optimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from litgrid.controllers.program import Values
-from litgrid.controllers.stays import Cells, Groups, Integers, Stays, cells
+from litgrid.controllers.stays import Cells, Groups, Integers, Stays, cells, sums
 
 
 def share_out(found: Stays, groups: Groups, taken_kwh: Values) -> tuple[Cells, Values]:
@@ -61,7 +61,7 @@ def _turns(member: Integers, stay: Integers) -> Iterator[Integers]:
 
 def _between(least: Values, highest: Values, need_kwh: Values, stay: Integers) -> Values:
     """Amounts between two limits, at the same share of the way in all cells of a stay, that add up to its need."""
-    low, high = (np.bincount(stay, limit, len(need_kwh)) for limit in (least, highest))
+    low, high = (sums(stay, limit, len(need_kwh)) for limit in (least, highest))
     room = high - low
     share = np.divide(need_kwh - low, room, out=np.zeros_like(room), where=room > 0.0).clip(0.0, 1.0)
     amounts: Values = least + share[stay] * (highest - least)

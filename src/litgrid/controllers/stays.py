@@ -112,13 +112,14 @@ def group(found: Stays) -> Groups:
         member=member,
         arrival=found.arrival[first],
         departure=found.departure[first],
-        need_kwh=_sums(member, found.need_kwh, count),
-        most_kwh=_sums(member, np.minimum(found.full_kwh, found.need_kwh), count),
+        need_kwh=sums(member, found.need_kwh, count),
+        most_kwh=sums(member, np.minimum(found.full_kwh, found.need_kwh), count),
         efficiency=found.efficiency[first],
     )
 
 
-def _sums(member: Integers, values: Values, count: int) -> Values:
+def sums(member: Integers, values: Values, count: int) -> Values:
+    """Add values [M] up by their groups: [count]."""
     return np.bincount(member, values, count).astype(np.float64)
 
 

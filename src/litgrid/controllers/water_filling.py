@@ -100,7 +100,7 @@ class WaterFilling:
 
 
 def below_level(view: View, at_once: Tensor, level_kw: Tensor) -> Tensor:
-    """Charge vehicles at once as far as imports stay below a level, and evenly over what is left of their stays above it.
+    """Charge vehicles at once while imports stay below a level; what is above it, evenly over the rest of their stays.
 
     The even share gives every vehicle what it needs by its departure. (Waiting for as long as laxity allows would too,
     but vehicles that waited would then all charge in the same last hours, on top of each other.)

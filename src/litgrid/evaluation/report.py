@@ -194,7 +194,7 @@ def ladder_lines(figures: dict[str, Any]) -> list[str]:
     rungs = [*figures["ladder"][: len(RUNGS)], *(ladder[-1] for ladder in ladders.values())]
     sums = {f"sum of all steps to {name}": ladder for name, ladder in ladders.items()}
     lines = [["CO2 ladder", "t a year", "saved, t", "tailpipes", "grid"]]
-    lines += [[_rung(rung["rung"]), _tonnes(rung["co2_kg"]), *_saved(rung)] for rung in rungs]
+    lines += [[rung_name(rung["rung"]), _tonnes(rung["co2_kg"]), *_saved(rung)] for rung in rungs]
     lines += [
         [text, "", *_saved(total(ladder))] for text, ladder in (sums or {"sum of all steps": figures["ladder"]}).items()
     ]
@@ -209,7 +209,8 @@ def _saved(figures: Mapping[str, Any]) -> list[str]:
     return [_tonnes(figures[key]) for key in ("reduction_kg", "direct_kg", "indirect_kg")]
 
 
-def _rung(name: str) -> str:
+def rung_name(name: str) -> str:
+    """Say what a rung changes."""
     return RUNGS.get(name, f"{name} instead of the rule")
 
 

@@ -97,7 +97,7 @@ def tune(scenarios: ScenarioSet, evaluations: int, seed: int, report: Callable[[
         vectorized=True,
     )
     best = {key: round(float(value), DIGITS) for key, value in zip(within, found.x, strict=True)}
-    return Tuned(dataclasses.replace(site.rules.water_filling, **best), tried)
+    return Tuned(replace(site.rules.water_filling, **best), tried)
 
 
 class Judge:
@@ -137,6 +137,6 @@ def with_settings(site: Site, settings: Settings) -> Site:
     return replace(site, rules=replace(site.rules, water_filling=settings))
 
 
-def rules_of(settings: Settings) -> dict[str, Any]:
-    """What a site's file says about them under ``rules``."""
-    return {"water_filling": dataclasses.asdict(settings)}
+def rules_of(site: Site) -> dict[str, Any]:
+    """What a site's file says under ``rules``."""
+    return dataclasses.asdict(site.rules)
