@@ -10,8 +10,8 @@ from typing import Literal
 
 from litgrid.errors import require
 
-Forecast = Literal["mean7", "persistence"]
-"""How load and PV of the next 24 hours are expected: mean of the seven days before, or the day before."""
+Forecast = Literal["mean7", "persistence", "day_ahead"]
+"""Of load and PV of the next 24 hours: mean of the seven days before, the day before, or what a forecaster says."""
 
 
 def _require_share(rule: str, found: object, keys: tuple[str, ...]) -> None:
