@@ -43,6 +43,8 @@ def test_more_flexibility_costs_no_more(small_site: Site) -> None:
     assert cost["none"] >= cost["battery"] >= cost["both"]
     assert cost["both_served"] == pytest.approx(cost["both"])  # at 100 a kWh nobody goes without, either
     assert found["both_served"]["ev_unserved_kwh"] == pytest.approx(0.0, abs=1e-6)
+    assert found["both_v2g"]["relaxation"]
+    assert found["both_v2g"]["bill"] is None
     assert found["none"]["saved"] == 0.0
     assert found["sockets"]["saved"] == pytest.approx(cost["none"] - cost["sockets"])
     assert found["battery"]["ev_unserved_kwh"] == found["none"]["ev_unserved_kwh"] == pytest.approx(0.0, abs=1e-9)

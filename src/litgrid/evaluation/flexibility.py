@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from litgrid.controllers import make
+from litgrid.controllers.solution import relaxed_objective
 from litgrid.evaluation.bound import bound
 from litgrid.evaluation.report import align, row
 from litgrid.evaluation.rollout import rollout
@@ -21,8 +22,8 @@ CASES = {
     "sockets": "vehicles when it is best, no battery",
     "battery": "vehicles at once, with the battery",
     "both": "vehicles when it is best, with the battery",
-    "both_v2g": "the same, and every socket can discharge its vehicle",
-    "both_served": "as both, and no vehicle goes without",
+    "both_served": "the same, and no vehicle goes without",
+    "both_v2g": "with the battery, and V2G at every socket: at most",
 }
 PRICELESS = 1e3
 """Price of a kWh unserved at which none is."""
@@ -33,31 +34,39 @@ def flexibility(scenarios: ScenarioSet) -> list[dict[str, Any]]:
     """Find the best with each flexibility, and without any.
 
     Returns:
-        For each of ``CASES``: ``case`` and, as means over the years, ``FIGURES``; ``saved`` is by how much the
-        objective is below that of ``none``.
+        For each of ``CASES``: ``case``, ``relaxation`` and, as means over the years, ``FIGURES``; ``saved`` is by how
+        much the objective is below that of ``none``. Of the relaxation, whose schedule no socket could follow, there is
+        but the objective; the other figures are None.
     """
     simulator = Simulator(scenarios, dtype=torch.float64)
     at_once = row(rollout(simulator, make("uncontrolled", scenarios)))
-    found = {"none": at_once} | {case: bound(variant) for case, variant in _variants(scenarios, simulator)}
-    return [
-        {
-            "case": case,
-            **{name: figures[name] for name in FIGURES},
-            "saved": at_once["objective"] - figures["objective"],
-        }
-        for case, figures in found.items()
-    ]
+    cases = [_case("none", at_once, at_once)]
+    cases += [_case(case, bound(variant), at_once) for case, variant in _variants(scenarios, simulator)]
+    v2g = dict.fromkeys(FIGURES) | {"objective": _with_v2g(scenarios)}
+    return [*cases, _case("both_v2g", v2g, at_once) | {"relaxation": True}]
+
+
+def _case(case: str, figures: dict[str, Any], at_once: dict[str, Any]) -> dict[str, Any]:
+    saved = at_once["objective"] - figures["objective"]
+    return {"case": case, "relaxation": False, **{name: figures[name] for name in FIGURES}, "saved": saved}
+
+
+def _with_v2g(scenarios: ScenarioSet) -> float:
+    """Mean objective of the years, at best, where every socket can discharge its vehicle."""
+    fleet = scenarios.site.fleet
+    groups = [replace(group, v2g=True) for group in fleet.groups]
+    site = replace(scenarios.site, fleet=replace(fleet, groups=groups, demand_row=None))
+    simulator, years = Simulator(_at(scenarios, site), dtype=torch.float64), len(scenarios)
+    return sum(relaxed_objective(simulator, year) for year in range(years)) / years
 
 
 def _variants(scenarios: ScenarioSet, simulator: Simulator) -> Iterator[tuple[str, ScenarioSet]]:
     site = scenarios.site
     no_battery = replace(site, battery=replace(site.battery, capacity_kwh=0.0))
-    v2g = replace(site.fleet, groups=[replace(group, v2g=True) for group in site.fleet.groups], demand_row=None)
     served = replace(site.objective, unserved_per_kwh=PRICELESS)
     yield "sockets", _at(scenarios, no_battery)
     yield "battery", vehicles_at_once(scenarios, simulator)
     yield "both", scenarios
-    yield "both_v2g", _at(scenarios, replace(site, fleet=v2g))
     yield "both_served", _at(scenarios, replace(site, objective=served))
 
 
@@ -77,14 +86,11 @@ def vehicles_at_once(scenarios: ScenarioSet, simulator: Simulator) -> ScenarioSe
 
 def table(cases: list[dict[str, Any]], currency: str) -> str:
     """The cases for the terminal."""
-    head = ["best with", "objective", "saved", "bill", "CO2", "unserved"]
-    lines = [
-        [
-            CASES[case["case"]],
-            *(f"{case[name]:,.0f}" for name in ("objective", "saved", "bill")),
-            f"{case['co2_kg'] / 1e3:,.1f}",
-            f"{case['ev_unserved_kwh']:,.0f}",
-        ]
-        for case in cases
-    ]
-    return "\n".join(align([head, ["", *[currency] * 3, "t", "kWh"], *lines]))
+    figures = ("objective", "saved", "bill", "demand_bill", "co2_kg", "ev_unserved_kwh")
+    head = ["best with", "objective", "saved", "bill", "demand", "CO2", "unserved"]
+    lines = [[CASES[case["case"]], *(_text(case[name]) for name in figures)] for case in cases]
+    return "\n".join(align([head, ["", *[currency] * 4, "kg", "kWh"], *lines]))
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
