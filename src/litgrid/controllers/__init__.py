@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
 from litgrid.controllers.mpc import perfect, predictive
+from litgrid.controllers.optimum import Optimum
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.errors import InputError
@@ -18,6 +19,7 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "mpc_mean7": lambda scenarios: predictive("mpc_mean7", scenarios, "mean7"),
     "mpc_persistence": lambda scenarios: predictive("mpc_persistence", scenarios, "persistence"),
     "mpc_perfect": lambda scenarios: perfect("mpc_perfect", scenarios),
+    "optimum": Optimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 

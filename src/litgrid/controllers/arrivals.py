@@ -110,5 +110,3 @@ def _sessions(scenarios: ScenarioSet, year: int) -> Vehicles:
     rise = table["soc_required"].astype(np.float64) - table["soc_arrival"]
     full = power * site.step_hours
     return Vehicles(arrival, departure, np.clip(rise * capacity / efficiency, 0.0, (departure - arrival) * full), full)
-
-

@@ -61,8 +61,7 @@ def connected(view: View) -> Vehicles:
     """The vehicles at the sockets, [B, N]; those that could be discharged (V2G) are only charged."""
     left, soc, required = (values.double().cpu().numpy() for values in (view.left, view.ev_soc, view.soc_required))
     capacity, rate, efficiency = (
-        values.double().cpu().numpy()
-        for values in (view.socket_capacity_kwh, view.socket_rate, view.socket_efficiency)
+        values.double().cpu().numpy() for values in (view.socket_capacity_kwh, view.socket_rate, view.socket_efficiency)
     )
     full = np.broadcast_to(rate * capacity, left.shape)
     need = np.clip((required - soc) * capacity / efficiency, 0.0, left * full)

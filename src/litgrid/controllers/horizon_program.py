@@ -147,5 +147,3 @@ def _fleet(program: Program, at: Meter) -> Fleet:
     program.entries(block.balance, block.taken, -1.0)
     take(program, at, np.arange(slots), block.taken, 1.0)
     return block
-
-

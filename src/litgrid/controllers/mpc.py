@@ -138,7 +138,7 @@ def predictive(name: str, scenarios: Scenarios, forecast: Forecast) -> Predictiv
     """
     if isinstance(scenarios, DistrictScenarios):
         raise _no_site(name)
-    site, settings = scenarios.site, scenarios.site.rules.mpc
+    site, settings = scenarios.site, Mpc()
     steps = horizon_steps(site, settings)
     return PredictiveControl(
         name, site, settings, SiteForecasts(forecast, site, settings, steps), ExpectedArrivals(site, steps)
@@ -153,7 +153,7 @@ def perfect(name: str, scenarios: Scenarios) -> PredictiveControl:
     """
     if isinstance(scenarios, DistrictScenarios):
         raise _no_site(name)
-    settings = dataclasses.replace(scenarios.site.rules.mpc, load_margin=0.0)
+    settings = dataclasses.replace(Mpc(), load_margin=0.0)
     steps = horizon_steps(scenarios.site, settings)
     return PredictiveControl(
         name, scenarios.site, settings, PerfectForecasts(scenarios, steps), KnownArrivals(scenarios, steps)

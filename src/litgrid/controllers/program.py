@@ -48,6 +48,11 @@ class Program:
         """Add values at A[rows, columns], arrays [K] (or one number for all); entries at the same place add up."""
         self._entries.append((rows, columns, np.broadcast_to(np.asarray(values, dtype=np.float64), rows.shape)))
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Constraints and variables."""
+        return self._shape[0], self._shape[1]
+
     def costs(self) -> Values:
         """Cost of every variable."""
         costs: Values = np.concatenate(self._columns, axis=1)[0]
@@ -56,7 +61,7 @@ class Program:
     def highs(self) -> HighsLp:
         """The whole of it, as HiGHS wants it."""
         rows, columns, values = (np.concatenate(parts) for parts in zip(*self._entries, strict=True))
-        matrix = csr_array((values, (rows, columns)), shape=tuple(self._shape))
+        matrix = csr_array((values, (rows, columns)), shape=self.shape)
         lp = HighsLp()
         lp.num_row_, lp.num_col_ = self._shape
         lp.col_cost_, lp.col_lower_, lp.col_upper_ = np.concatenate(self._columns, axis=1)

@@ -151,6 +151,6 @@ def _read(site: Site, split: Split, kept: Path) -> ScenarioSet:
         if not (kept / name).exists() or _checksum(kept / name) != checksum:
             raise InputError(f"{kept / name}: found it missing or changed, {damaged}")
     series, sessions = (TensorDict.load_memmap(kept / name) for name in ("series", "sessions"))
-    scenarios = ScenarioSet(site, split, series, sessions)
+    scenarios = ScenarioSet(site, split, series, sessions, kept)
     check(scenarios)
     return scenarios
