@@ -22,7 +22,7 @@ class Mpc:
         load_memory: share of the present relative error of the load forecast that is left an hour later.
         pv_memory: the same of the PV forecast.
         peak_floor_kw: imports up to here raise no demand charge in the plan: the month will reach it anyway.
-        hold_per_kwh: what an hour with a kWh more in battery or vehicles is worth, in the site's currency. Between plans
+        hold_per_kwh: what an hour with a kWh more in battery or vehicles is worth, in the currency. Between plans
             that cost the same it chooses the one that charges early and discharges late; forecasts may fail.
         terminal_value_per_kwh: worth of a kWh in the battery at the plan's end, in the site's currency; by default
             what it saves at the mean cost of an import within the horizon.
