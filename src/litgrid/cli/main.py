@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": ("litgrid.cli.train", "write a checkpoint's schedule of the test years, step by step"),
     "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
+    "tune": ("litgrid.cli.tune", "find the numbers of a rule on the train years of a site"),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
     "bench": ("litgrid.cli.bench", "measure: sim and train (speed), parity (equality with CityLearn)"),
 }

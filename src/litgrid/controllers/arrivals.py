@@ -36,7 +36,7 @@ class ExpectedArrivals:
         self._day = site.steps_per_day
         expected = _expected(site)
         days = range(1 + (steps - 1) // self._day + 1)
-        table = [envelope(_seen_from(step, expected, days, self._day), steps) for step in range(self._day)]
+        table = [envelope(_after(step, expected, days, self._day), steps) for step in range(self._day)]
         self._table = Envelope(*(np.stack(part) for part in zip(*table, strict=True)))
 
     def ahead(self, view: View) -> Envelope:
@@ -50,7 +50,7 @@ def _expected(site: Site) -> Vehicles:
     fleet, hours = site.fleet, opening_hours(site)
     stored = _mean_need(fleet)
     if fleet.energy_kwh_per_day == 0 or stored == 0 or hours.limit == 0:
-        return Vehicles(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.float64, np.float64)))
+        return Vehicles(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
     often = rates(site, hours, 1.0, np.random.default_rng(0)).mean(axis=0)  # so few vehicles that no socket is full
     stays = np.arange(hours.shortest, hours.longest + 1)
     share = np.repeat(often / often.sum() * fleet.energy_kwh_per_day / stored / len(stays), len(stays))
@@ -67,12 +67,11 @@ def _mean_need(fleet: Fleet) -> float:
     return max(0.0, sum(needs)) / max(1, fleet.sockets)
 
 
-def _seen_from(step: int, expected: Vehicles, days: range, day: int) -> Vehicles:
-    """The vehicles of some days from a step of the first on, without those that came until then."""
-    offset = np.repeat([number * day - step for number in days], len(expected.arrival))
-    arrival, departure, need, full = (np.tile(values, len(days)) for values in expected)
-    later = arrival + offset > 0
-    return Vehicles(*(values[later] for values in (arrival + offset, departure + offset, need, full)))
+def _after(step: int, expected: Vehicles, days: range, day: int) -> Vehicles:
+    """The vehicles of some days that come after a step of the first one, seen from there."""
+    each = [expected.seen_from(step - number * day) for number in days]
+    seen = Vehicles(*(np.concatenate(parts) for parts in zip(*each, strict=True)))
+    return seen.only(seen.arrival > 0)
 
 
 class KnownArrivals:
@@ -95,8 +94,7 @@ class KnownArrivals:
 
     def _of(self, sessions: Vehicles, step: int) -> Envelope:
         first, last = np.searchsorted(sessions.arrival, [step + 1, step + self._steps])
-        arrival, departure, need, full = (values[first:last] for values in sessions)
-        return envelope(Vehicles(arrival - step, departure - step, need, full), self._steps)
+        return envelope(sessions.only(slice(first, last)).seen_from(step), self._steps)
 
 
 def _sessions(scenarios: ScenarioSet, year: int) -> Vehicles:

@@ -25,6 +25,14 @@ class Vehicles(NamedTuple):
     full_kwh: Values
     """Of a step at full power."""
 
+    def seen_from(self, step: int) -> Vehicles:
+        """The same vehicles, from some steps later on."""
+        return self._replace(arrival=self.arrival - step, departure=self.departure - step)
+
+    def only(self, chosen: slice | NDArray[np.bool_]) -> Vehicles:
+        """Some of M vehicles."""
+        return Vehicles(self.arrival[chosen], self.departure[chosen], self.need_kwh[chosen], self.full_kwh[chosen])
+
 
 class Envelope(NamedTuple):
     """What vehicles together may take over H steps from now on, [..., H], kWh at the sockets.
@@ -68,7 +76,7 @@ def connected(view: View) -> Vehicles:
     return Vehicles(np.zeros(left.shape, dtype=np.int64), left.astype(np.int64), need, full)
 
 
-def share_out(vehicles: Vehicles, taken_kwh: Values) -> Values:
+def by_laxity(vehicles: Vehicles, taken_kwh: Values) -> Values:
     """Share what connected vehicles take in this step among them, [B, N].
 
     Each gets what it can't do without (least laxity); what is left goes to the vehicles in the order of their laxity,
@@ -84,6 +92,6 @@ def share_out(vehicles: Vehicles, taken_kwh: Values) -> Values:
     room = np.take_along_axis(first - least, order, -1)
     spare = (taken_kwh - least.sum(-1))[:, None]
     given = np.clip(spare - (np.cumsum(room, -1) - room), 0.0, room)
-    shared = np.empty_like(given)
-    np.put_along_axis(shared, order, given, -1)
-    return least + shared
+    taken: Values = least.copy()
+    np.put_along_axis(taken, order, np.take_along_axis(least, order, -1) + given, -1)
+    return taken

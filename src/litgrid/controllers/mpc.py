@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from litgrid.controllers.arrivals import Arrivals, ExpectedArrivals, KnownArrivals
-from litgrid.controllers.envelope import Envelope, connected, envelope, share_out
+from litgrid.controllers.envelope import Envelope, by_laxity, connected, envelope
 from litgrid.controllers.horizon_program import Horizon, HorizonProgram, Plan
 from litgrid.controllers.outlook import Forecast, Forecaster, Outlook, PerfectForecasts, SiteForecasts
 from litgrid.controllers.program import Values
@@ -59,16 +59,16 @@ class PredictiveControl:
 
     @property
     def decision_seconds(self) -> float | None:
-        """Mean wall-clock time of a decision for one site so far; ``None`` before the first."""
+        """Mean processor time of a decision for one site so far; ``None`` before the first."""
         return self._seconds / self._decisions if self._decisions else None
 
     def act(self, view: AnyView) -> Tensor:
         """Return the action [B, 1 + N]."""
         if isinstance(view, DistrictView):
             raise TypeError("predictive control: found a district, expected a site")
-        started = time.perf_counter()
+        started = time.process_time()
         action = self._act(view)
-        self._seconds += time.perf_counter() - started
+        self._seconds += time.process_time() - started
         self._decisions += len(action)
         return action
 
@@ -76,7 +76,7 @@ class PredictiveControl:
         vehicles = connected(view)
         ahead = envelope(vehicles, self._steps) + self._arrivals.ahead(view)
         plans = self._plan(view, self._forecaster.ahead(view), ahead)
-        sockets = share_out(vehicles, np.array([plan.vehicles_kwh for plan in plans])) / vehicles.full_kwh
+        sockets = by_laxity(vehicles, np.array([plan.vehicles_kwh for plan in plans])) / vehicles.full_kwh
         full = self._site.battery.power_kw * self._site.step_hours
         battery = np.array([plan.battery_kwh / full if full > 0 else 0.0 for plan in plans])
         return torch.from_numpy(np.concatenate([battery[:, None], sockets], 1)).to(view.ev_soc)
@@ -153,7 +153,7 @@ def perfect(name: str, scenarios: Scenarios) -> PredictiveControl:
     """
     if isinstance(scenarios, DistrictScenarios):
         raise _no_site(name)
-    settings = dataclasses.replace(Mpc(), load_margin=0.0)
+    settings = dataclasses.replace(scenarios.site.rules.mpc, load_margin=0.0)
     steps = horizon_steps(scenarios.site, settings)
     return PredictiveControl(
         name, scenarios.site, settings, PerfectForecasts(scenarios, steps), KnownArrivals(scenarios, steps)

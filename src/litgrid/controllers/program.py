@@ -123,7 +123,7 @@ class Solver:
 
     def change_rows(self, rows: Indices, lower: Values, upper: Values) -> None:
         """Set the bounds of constraints, arrays [K]."""
-        _done(self._highs.changeRowsBounds(len(rows), rows, lower, upper), "rows")
+        _done(self._highs.changeRowsBounds(len(rows), rows, lower, upper), "rows")  # type: ignore[attr-defined]
 
 
 def _done(status: HighsStatus, what: str) -> None:

@@ -1,31 +1,96 @@
-"""Settings of the controllers that need no training: how they control a site, not what stands there."""
+"""The numbers of the rules: what ``controllers/`` reads of a site beside what stands there. ``docs/rules.md`` has them.
+
+They leave a site's scenarios as they are. ``litgrid tune`` finds those of water filling on the train years.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-from litgrid.errors import InputError
+from litgrid.errors import require
+
+Forecast = Literal["mean7", "persistence"]
+"""How load and PV of the next 24 hours are expected: mean of the seven days before, or the day before."""
 
 
-def _require(holds: bool, key: str, found: object, expected: str) -> None:
-    if not holds:
-        raise InputError(f"site, rules.{key}: found {found}, expected {expected}")
+def _require_share(rule: str, found: object, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        value = getattr(found, key)
+        require(0 <= value <= 1, f"rules.{rule}.{key}", value, "0 to 1")
+
+
+@dataclass(frozen=True)
+class TimeOfUse:
+    """The time-of-use rule.
+
+    Args:
+        spread: in dear hours, give the stored energy evenly over those that are left; else as fast as the site uses it.
+        grid_charge_kw: import up to which the battery may be charged from the grid before dear hours, where the price
+            pays for the losses; 0 for PV alone.
+        grid_charge_hours: how long before dear hours it may.
+    """
+
+    spread: bool = True
+    grid_charge_kw: float = 0.0
+    grid_charge_hours: float = 4.0
+
+    def __post_init__(self) -> None:
+        key, power, hours = "rules.time_of_use.grid_charge", self.grid_charge_kw, self.grid_charge_hours
+        require(power >= 0, f"{key}_kw", power, "at least 0 kW")
+        require(0 <= hours <= 24, f"{key}_hours", hours, "0 to 24 h")
+
+
+@dataclass(frozen=True)
+class WaterFilling:
+    """The water-filling rule.
+
+    Args:
+        forecast: of load and PV.
+        vehicles: charged at once; or at once as far as the site's import stays below the level, and evenly over the
+            rest of their stays above it.
+        load_margin: share by which the expected load, vehicles included, is raised.
+        pv_margin: share by which the expected PV is lowered.
+        load_memory: what is left after an hour of the load's present relative deviation from its forecast, 0..1.
+        pv_memory: the same of PV.
+        peak_share: of the month's highest import so far; imports up to it are not shaved, the rest of the stored
+            energy goes where energy is dearest.
+        floor_kw: the same in kW, whatever the month's peak.
+        precharge_share: of the level, up to which imports may charge the battery where PV won't fill it; 0 for never.
+    """
+
+    forecast: Forecast = "mean7"
+    vehicles: Literal["at_once", "below_level"] = "at_once"
+    load_margin: float = 0.1
+    pv_margin: float = 0.3
+    load_memory: float = 0.8
+    pv_memory: float = 0.8
+    peak_share: float = 0.9
+    floor_kw: float = 0.0
+    precharge_share: float = 0.9
+
+    def __post_init__(self) -> None:
+        shares = ("pv_margin", "load_memory", "pv_memory", "peak_share", "precharge_share")
+        _require_share("water_filling", self, shares)
+        margin, floor = self.load_margin, self.floor_kw
+        require(-1 < margin <= 10, "rules.water_filling.load_margin", margin, "above -1 and at most 10")
+        require(floor >= 0, "rules.water_filling.floor_kw", floor, "at least 0 kW")
 
 
 @dataclass(frozen=True)
 class Mpc:
-    """Settings of model-predictive control (``controllers/mpc.py``, docs/mpc.md).
+    """Model-predictive control.
 
     Args:
         horizon_hours: how far each plan goes; forecasts reach 24 hours, later ones repeat them.
-        load_margin: share by which a forecast import (load + vehicles - PV, where positive) is raised.
-        load_memory: share of the present relative error of the load forecast that is left an hour later.
-        pv_memory: the same of the PV forecast.
+        load_margin: share by which what is expected to be imported (load + vehicles - PV) is raised.
+        load_memory: what is left after an hour of the load's present relative deviation from its forecast, 0..1.
+        pv_memory: the same of PV.
         peak_floor_kw: imports up to here raise no demand charge in the plan: the month will reach it anyway.
-        hold_per_kwh: what an hour with a kWh more in battery or vehicles is worth, in the currency. Between plans
-            that cost the same it chooses the one that charges early and discharges late; forecasts may fail.
-        terminal_value_per_kwh: worth of a kWh in the battery at the plan's end, in the site's currency; by default
-            what it saves at the mean cost of an import within the horizon.
+        hold_per_kwh: what an hour with a kWh more in battery or vehicles is worth, in the currency. Between plans that
+            cost the same it chooses the one that charges early and gives late; forecasts may fail.
+        terminal_value_per_kwh: worth of a kWh in the battery at the plan's end, in the currency; by default what it
+            saves at the mean cost of an import within the horizon.
     """
 
     horizon_hours: float = 24.0
@@ -37,10 +102,26 @@ class Mpc:
     terminal_value_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
-        _require(1 <= self.horizon_hours <= 48, "mpc.horizon_hours", self.horizon_hours, "1 to 48 h")
-        _require(0 <= self.load_margin <= 2, "mpc.load_margin", self.load_margin, "0 to 2")
-        for key in ("load_memory", "pv_memory"):
-            _require(0 <= getattr(self, key) <= 1, f"mpc.{key}", getattr(self, key), "0 to 1")
-        for key, most in (("peak_floor_kw", 1e6), ("hold_per_kwh", 1.0), ("terminal_value_per_kwh", 1e3)):
+        _require_share("mpc", self, ("load_memory", "pv_memory"))
+        hours = self.horizon_hours
+        require(1 <= hours <= 48, "rules.mpc.horizon_hours", hours, "1 to 48 h")
+        for key, most in (
+            *(("load_margin", 10), ("peak_floor_kw", 1e6), ("hold_per_kwh", 1), ("terminal_value_per_kwh", 1e3)),
+        ):
             value = getattr(self, key)
-            _require(value is None or 0 <= value <= most, f"mpc.{key}", value, f"0 to {most:g}")
+            require(value is None or 0 <= value <= most, f"rules.mpc.{key}", value, f"0 to {most:g}")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Numbers of the rules that have any.
+
+    Args:
+        time_of_use: of the rule of that name.
+        water_filling: of the rule of that name.
+        mpc: of model-predictive control, whatever its forecasts.
+    """
+
+    time_of_use: TimeOfUse = field(default_factory=TimeOfUse)
+    water_filling: WaterFilling = field(default_factory=WaterFilling)
+    mpc: Mpc = field(default_factory=Mpc)
