@@ -34,7 +34,7 @@ def test_the_envelope_of_a_vehicle_that_is_there_and_of_one_to_come() -> None:
 
 @pytest.mark.parametrize(("taken", "shared"), [(0.0, [2.0, 0.0]), (3.0, [2.0, 1.0]), (9.0, [2.0, 2.0])])
 def test_what_has_to_be_charged_now_comes_first(taken: float, shared: list[float]) -> None:
-    found = Vehicles(*(values[None] for values in vehicles([0, 0], [1, 3], [2.0, 2.0], [2.0, 2.0])))
+    found = Vehicles(np.zeros((1, 2), int), np.array([[1, 3]]), np.full((1, 2), 2.0), np.full((1, 2), 2.0))
     assert by_laxity(found, np.array([taken]))[0].tolist() == shared
 
 

@@ -6,6 +6,7 @@ from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
 from litgrid.controllers.mpc import perfect, predictive
 from litgrid.controllers.optimum import Optimum
+from litgrid.controllers.outlook import Forecast
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.time_of_use import TimeOfUse
 from litgrid.controllers.uncontrolled import Uncontrolled
@@ -16,8 +17,8 @@ from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Site
 
 
-def _site(name: str, scenarios: Scenarios) -> Site:
-    """The site of scenarios, for a controller that needs one.
+def _years(name: str, scenarios: Scenarios) -> ScenarioSet:
+    """Scenarios that are years of a site, for a controller that needs one.
 
     Raises:
         InputError: they are those of a CityLearn data set.
@@ -26,17 +27,29 @@ def _site(name: str, scenarios: Scenarios) -> Site:
         raise InputError(
             f"controllers: found {name} for a CityLearn data set, expected a site; only these have forecasts"
         )
-    return scenarios.site
+    return scenarios
+
+
+def _site(name: str, scenarios: Scenarios) -> Site:
+    """Their site; errors as ``_years``."""
+    return _years(name, scenarios).site
+
+
+def _predictive(name: str, forecast: Forecast) -> Callable[[Scenarios], Controller]:
+    """What makes model-predictive control with a forecast."""
+    return lambda scenarios: predictive(name, _site(name, scenarios), forecast)
 
 
 CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "idle": lambda _: Idle(),
     "uncontrolled": lambda _: Uncontrolled(),
     "self_consumption": lambda _: SelfConsumption(),
-    "mpc": lambda scenarios: predictive("mpc", scenarios, "day_ahead"),
-    "mpc_mean7": lambda scenarios: predictive("mpc_mean7", scenarios, "mean7"),
-    "mpc_persistence": lambda scenarios: predictive("mpc_persistence", scenarios, "persistence"),
-    "mpc_perfect": lambda scenarios: perfect("mpc_perfect", scenarios),
+    "mpc": _predictive("mpc", "day_ahead"),
+    "mpc_mean7": _predictive("mpc_mean7", "mean7"),
+    "mpc_persistence": lambda scenarios: predictive(
+        "mpc_persistence", _site("mpc_persistence", scenarios), "persistence"
+    ),
+    "mpc_perfect": lambda scenarios: perfect("mpc_perfect", _years("mpc_perfect", scenarios)),
     "optimum": Optimum,
     "time_of_use": lambda scenarios: TimeOfUse(_site("time_of_use", scenarios)),
     "water_filling": lambda scenarios: WaterFilling(_site("water_filling", scenarios)),

@@ -133,7 +133,7 @@ class HorizonProgram:
         self._solver.change_rows(self._meter.balance[slot], net, np.full(self._slots, INFINITY))
         above = self._peaks.above.reshape(-1, self._slots)
         limit = np.full(above.shape, INFINITY)
-        limit[:, :-1][horizon.counted.reshape(len(above), -1)] = 0.0
+        limit[:, :-1][horizon.counted.reshape(-1, self._slots - 1)] = 0.0
         self._solver.change_rows(above[:, slot].ravel(), np.full(limit.size, -INFINITY), limit.ravel())
 
 

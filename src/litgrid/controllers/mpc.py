@@ -6,7 +6,6 @@ Control, 2nd ed. 2017, chapter 1); docs/mpc.md has the program, and what the set
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 
@@ -20,14 +19,12 @@ from litgrid.controllers.horizon_program import Horizon, HorizonProgram, Plan
 from litgrid.controllers.outlook import Forecast, Forecaster, Outlook, PerfectForecasts, SiteForecasts
 from litgrid.controllers.program import Values
 from litgrid.controllers.site_program import import_cost, marginal
-from litgrid.errors import InputError
-from litgrid.scenarios.district_split import DistrictScenarios
-from litgrid.sim.district_view import DistrictView
+from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.view import View
-from litgrid.sim.worlds import AnyView, Scenarios
+from litgrid.sim.worlds import AnyView
 from litgrid.site.calendar import month_of_step
 from litgrid.site.rules import Mpc
-from litgrid.site.site import Site
+from litgrid.site.site import Site, replace
 from litgrid.site.tariff import demand_mask
 
 
@@ -52,7 +49,7 @@ class PredictiveControl:
         self.name = name
         self._site, self._settings = site, settings
         self._forecaster, self._arrivals = forecaster, arrivals
-        self._steps = horizon_steps(site, settings)
+        self._steps = horizon_steps(site)
         self._month, self._counted = month_of_step(site), demand_mask(site)
         self._programs: list[HorizonProgram] = []
         self._seconds, self._decisions = 0.0, 0
@@ -64,8 +61,7 @@ class PredictiveControl:
 
     def act(self, view: AnyView) -> Tensor:
         """Return the action [B, 1 + N]."""
-        if isinstance(view, DistrictView):
-            raise TypeError("predictive control: found a district, expected a site")
+        assert isinstance(view, View)
         started = time.process_time()
         action = self._act(view)
         self._seconds += time.process_time() - started
@@ -93,12 +89,15 @@ class PredictiveControl:
         return [program.solve(horizon) for program, horizon in zip(self._programs, horizons, strict=False)]
 
     def _horizon(self, step: int, soc: float, peak_kw: Values, outlook: Outlook, vehicles: Envelope) -> Horizon:
-        """What the plan of one site rests on; the outlook's series are [H] here."""
+        """What the plan of one site rests on; the outlook's series are [H] here.
+
+        A month that begins within the horizon is taken to reach the present month's peak. If it began at 0, the few of
+        its hours that the plan sees would be levelled at the cost of the old month's last evening.
+        """
         settings, site, hours = self._settings, self._site, self._site.step_hours
         rows = (step + np.arange(self._steps)) % len(self._month)
         this_month = self._month[rows] == self._month[rows[0]]
         cost = import_cost(site, outlook.price_per_kwh, outlook.carbon_kg_per_kwh)
-        floor = np.full_like(peak_kw, settings.peak_floor_kw)
         return Horizon(
             step=step,
             net_kwh=self._with_margin((outlook.load_kw - outlook.pv_kw) * hours),
@@ -107,7 +106,7 @@ class PredictiveControl:
             terminal_per_kwh=self._terminal_per_kwh(float(cost.mean())),
             stored_kwh=soc * site.battery.capacity_kwh,
             vehicles=vehicles,
-            free_kw=np.stack([np.maximum(peak_kw, floor), floor]),
+            free_kw=np.tile(np.maximum(peak_kw, settings.peak_floor_kw), (2, 1)),
             counted=self._counted[:, rows] & np.stack([this_month, ~this_month])[:, None],
         )
 
@@ -125,40 +124,21 @@ class PredictiveControl:
         return max(0.0, saved) * self._site.battery.efficiency_one_way
 
 
-def horizon_steps(site: Site, settings: Mpc) -> int:
+def horizon_steps(site: Site) -> int:
     """Steps of the horizon, H."""
-    return math.ceil(settings.horizon_hours / site.step_hours)
+    return math.ceil(site.rules.mpc.horizon_hours / site.step_hours)
 
 
-def predictive(name: str, scenarios: Scenarios, forecast: Forecast) -> PredictiveControl:
-    """Make the controller that plans with a forecast of load and PV.
-
-    Raises:
-        InputError: what shall be controlled is no site.
-    """
-    if isinstance(scenarios, DistrictScenarios):
-        raise _no_site(name)
-    site, settings = scenarios.site, Mpc()
-    steps = horizon_steps(site, settings)
+def predictive(name: str, site: Site, forecast: Forecast) -> PredictiveControl:
+    """Make the controller that plans with a forecast of load and PV."""
+    settings, steps = site.rules.mpc, horizon_steps(site)
     return PredictiveControl(
         name, site, settings, SiteForecasts(forecast, site, settings, steps), ExpectedArrivals(site, steps)
     )
 
 
-def perfect(name: str, scenarios: Scenarios) -> PredictiveControl:
-    """Make the controller that plans with the scenarios themselves, and needs no margin.
-
-    Raises:
-        InputError: what shall be controlled is no site.
-    """
-    if isinstance(scenarios, DistrictScenarios):
-        raise _no_site(name)
-    settings = dataclasses.replace(scenarios.site.rules.mpc, load_margin=0.0)
-    steps = horizon_steps(scenarios.site, settings)
-    return PredictiveControl(
-        name, scenarios.site, settings, PerfectForecasts(scenarios, steps), KnownArrivals(scenarios, steps)
-    )
-
-
-def _no_site(name: str) -> InputError:
-    return InputError(f"controllers: found {name} for a CityLearn data set, expected a site; it plans for sites alone")
+def perfect(name: str, scenarios: ScenarioSet) -> PredictiveControl:
+    """Make the controller that plans with the scenarios themselves, and needs no margin."""
+    site, steps = scenarios.site, horizon_steps(scenarios.site)
+    settings = replace(site.rules.mpc, load_margin=0.0)
+    return PredictiveControl(name, site, settings, PerfectForecasts(scenarios, steps), KnownArrivals(scenarios, steps))
