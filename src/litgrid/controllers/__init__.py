@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
+from litgrid.controllers.mpc import perfect, predictive
 from litgrid.controllers.optimum import Optimum
+from litgrid.controllers.outlook import Forecast
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.time_of_use import TimeOfUse
 from litgrid.controllers.uncontrolled import Uncontrolled
@@ -15,8 +17,8 @@ from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Site
 
 
-def _site(name: str, scenarios: Scenarios) -> Site:
-    """The site of scenarios, for a controller that needs one.
+def _years(name: str, scenarios: Scenarios) -> ScenarioSet:
+    """Scenarios that are years of a site, for a controller that needs one.
 
     Raises:
         InputError: they are those of a CityLearn data set.
@@ -25,7 +27,17 @@ def _site(name: str, scenarios: Scenarios) -> Site:
         raise InputError(
             f"controllers: found {name} for a CityLearn data set, expected a site; only these have forecasts"
         )
-    return scenarios.site
+    return scenarios
+
+
+def _site(name: str, scenarios: Scenarios) -> Site:
+    """Their site; errors as ``_years``."""
+    return _years(name, scenarios).site
+
+
+def _predictive(name: str, forecast: Forecast) -> Callable[[Scenarios], Controller]:
+    """What makes model-predictive control with a forecast."""
+    return lambda scenarios: predictive(name, _site(name, scenarios), forecast)
 
 
 CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
@@ -34,6 +46,10 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "self_consumption": lambda _: SelfConsumption(),
     "time_of_use": lambda scenarios: TimeOfUse(_site("time_of_use", scenarios)),
     "water_filling": lambda scenarios: WaterFilling(_site("water_filling", scenarios)),
+    "mpc": _predictive("mpc", "day_ahead"),
+    "mpc_mean7": _predictive("mpc_mean7", "mean7"),
+    "mpc_persistence": _predictive("mpc_persistence", "persistence"),
+    "mpc_perfect": lambda scenarios: perfect("mpc_perfect", _years("mpc_perfect", scenarios)),
     "optimum": Optimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""

@@ -108,6 +108,11 @@ class Solver:
             raise ArithmeticError(f"HiGHS: found {self._highs.modelStatusToString(status)}, expected an optimum")
         return np.asarray(self._highs.getSolution().col_value)
 
+    @property
+    def objective(self) -> float:
+        """Of the last solution."""
+        return float(self._highs.getInfo().objective_function_value)
+
     def change_costs(self, columns: Indices, cost: Values) -> None:
         """Set the cost of variables, arrays [K]."""
         _done(self._highs.changeColsCost(len(columns), columns, cost), "costs")
@@ -118,8 +123,7 @@ class Solver:
 
     def change_rows(self, rows: Indices, lower: Values, upper: Values) -> None:
         """Set the bounds of constraints, arrays [K]."""
-        for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):
-            _done(self._highs.changeRowBounds(row, low, high), "rows")
+        _done(self._highs.changeRowsBounds(len(rows), rows, lower, upper), "rows")  # type: ignore[attr-defined]
 
 
 def _done(status: HighsStatus, what: str) -> None:
