@@ -15,6 +15,7 @@ from litgrid.algorithms.sources import CityLearnRows, SiteYears, Source
 from litgrid.cli.messages import warn
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.cli.runs import run_of
+from litgrid.cli.tune import rules_option
 from litgrid.controllers import CONTROLLERS, Controller, check_names, make
 from litgrid.errors import InputError
 from litgrid.evaluation import plot
@@ -37,6 +38,12 @@ def parser() -> Parser:
     options = Parser(prog="litgrid evaluate", description="Compare controllers on one split of a site or a data set.")
     add = options.add_argument
     add("--config", type=Path, default=None, help="the site's file; not needed with checkpoints, which know theirs")
+    add(
+        "--rules",
+        type=Path,
+        default=None,
+        help="numbers of its rules in place of the site's, as tune --out writes them",
+    )
     add("--citylearn", type=Path, default=None, help="folder of a CityLearn data set, instead of a site")
     add("--drop-washing-machines", action="store_true", help="leave out those of the data set")
     add(
@@ -103,10 +110,12 @@ def chosen(options: Namespace) -> Source:
     Raises:
         InputError: nothing, or two things, were named; or checkpoints differ in what they were trained on.
     """
+    if options.rules is not None and options.config is None:
+        raise InputError("evaluate: found --rules without --config, expected both: the site whose rules they are")
     if options.config is not None and options.citylearn is not None:
         raise InputError("evaluate: found both --config and --citylearn, expected one of them")
     if options.config is not None:
-        return SiteYears(read_site(options.config), options.folder)
+        return SiteYears(read_site(options.config, rules_option(options.rules)), options.folder)
     if options.citylearn is not None:
         objectives = [objective_of(checkpoint) for checkpoint in options.checkpoints] or [Objective()]
         objective = agreed(objectives, options.checkpoints, "objective")
