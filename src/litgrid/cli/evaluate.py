@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,8 @@ from litgrid.scenarios import store
 from litgrid.scenarios.district_split import PARTS, DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
-from litgrid.site.site import Objective, read_site
+from litgrid.site.rules import Rules
+from litgrid.site.site import Objective, read_site, replace
 
 DEFAULTS = ["uncontrolled", "self_consumption"]
 T = TypeVar("T")
@@ -129,12 +131,21 @@ def chosen(options: Namespace) -> Source:
 
 
 def common_source(checkpoints: Sequence[Path], folder: Path) -> Source:
-    """Return what the agents of all checkpoints were trained on.
+    """Return what the agents of all checkpoints were trained on; the numbers of rules are those of the first.
 
     Raises:
         InputError: they differ in it.
     """
-    return agreed([trained_on(checkpoint, folder) for checkpoint in checkpoints], checkpoints, "site or objective")
+    found = [trained_on(checkpoint, folder) for checkpoint in checkpoints]
+    agreed([without_rules(source) for source in found], checkpoints, "site or objective")
+    return found[0]
+
+
+def without_rules(source: Source) -> Source:
+    """Return the source with the default numbers of rules, which training does not look at."""
+    if not isinstance(source, SiteYears):
+        return source
+    return dataclasses.replace(source, site=replace(source.site, rules=Rules()))
 
 
 def trained_on(checkpoint: Path, folder: Path) -> Source:
