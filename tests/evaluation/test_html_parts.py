@@ -151,7 +151,8 @@ def test_waterfall_by_hand() -> None:
         pytest.approx((62.5, 12.5)),
     ]
     (step,) = third.steps
-    assert (step.kind, step.left, step.width) == ("indirect", pytest.approx(50.0), pytest.approx(25.0))
+    assert step.kind == "indirect"
+    assert (step.left, step.width) == pytest.approx((50.0, 25.0))
 
 
 def test_positions_on_an_axis() -> None:
