@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": ("litgrid.cli.train", "write a checkpoint's schedule of the test years, step by step"),
     "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
+    "experiment": ("litgrid.cli.experiment", "algorithms x seeds x sites, resumable; ends in their comparison"),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
     "bench": ("litgrid.cli.bench", "measure: sim and train (speed), parity (equality with CityLearn)"),
 }
