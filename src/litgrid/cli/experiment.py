@@ -19,7 +19,12 @@ from litgrid.errors import Stopped
 
 LOCK = ".lock"
 STOPPING_SECONDS = 600  # that parts of an earlier call may take to save their states
-PLANS = {"new": "begins", "unfinished": "goes on", "changed": "begins anew, its configuration has changed", "done": "is done"}
+PLANS = {
+    "new": "begins",
+    "unfinished": "goes on",
+    "changed": "begins anew, its configuration has changed",
+    "done": "is done",
+}
 Figures = dict[str, Any]
 
 

@@ -58,6 +58,7 @@ def _compare(runs: list[Path], folder: Path, final: Final) -> None:
     from litgrid.algorithms.agent import source_of
     from litgrid.controllers import make
     from litgrid.cli.options import write_json
+
     source = source_of(runs[0] / "checkpoints" / BEST)
     scenarios = source.load(final.split)
     agents = [load_agent(run / "checkpoints" / BEST, source) for run in runs]

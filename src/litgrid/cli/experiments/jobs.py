@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from litgrid.cli.experiments.parts import Part
 from litgrid.errors import Stopped
 
 POLL_SECONDS = 0.5
+CHILD = ("-m", "litgrid.cli.experiments.child")
 Status = Literal["done", "failed", "stopped"]
 
 
@@ -29,12 +31,14 @@ class Job:
     """A process to start.
 
     Attributes:
-        command: arguments of Python.
+        lock: file that the process holds.
+        command: arguments of the program.
         log: file that its output is added to.
         folder: that it works in.
         environment: beside that of whoever starts it.
     """
 
+    lock: Path
     command: list[str]
     log: Path
     folder: Path
@@ -80,7 +84,8 @@ class Jobs(Protocol):
 def job_of(part: Part, experiment: Experiment) -> Job:
     """Return the process that begins a part, or goes on with it."""
     return Job(
-        ["-m", "litgrid.cli.experiments.child", str(part.lock.absolute()), *part.command],
+        part.lock.absolute(),
+        part.command,
         part.log.absolute(),
         Path.cwd(),
         {
@@ -113,10 +118,10 @@ def execute(job: Job, standard_input: int = subprocess.PIPE) -> int:
 
 
 def _process(job: Job, standard_input: int, log: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')}: litgrid {' '.join(job.command[3:])}\n".encode())
+    log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')}: litgrid {shlex.join(job.command)}\n".encode())
     log.flush()
     return subprocess.Popen(
-        [sys.executable, *job.command],
+        [sys.executable, *CHILD, str(job.lock), *job.command],
         stdin=standard_input,
         stdout=log,
         stderr=subprocess.STDOUT,
