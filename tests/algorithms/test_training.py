@@ -23,7 +23,7 @@ from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site, Years, replace
 
 NETWORK = Network(hidden=[8, 8], sockets=4)
-WALL_CLOCK = {"time/frames_per_second", "time/updates_per_second", *(f"time/{part}" for part in PARTS)}
+WALL_CLOCK = {"time/minutes", "time/frames_per_second", "time/updates_per_second", *(f"time/{part}" for part in PARTS)}
 
 
 @pytest.fixture
@@ -124,6 +124,17 @@ def test_a_run_goes_on_from_its_checkpoint(site: Site, tmp_path: Path) -> None:
     assert second.updates > first.updates
     frames = [int(row["frames"]) for row in read_metrics(tmp_path / "metrics.csv")]
     assert frames == [0, 32, 64, 64, 96, 128, 128, 160, 192, 192]
+
+
+def test_minutes_of_a_run_s_parts_add_up(site: Site, tmp_path: Path) -> None:
+    first = make(epochs=1)
+    first.clock.earlier = 6000.0
+    fit(first, site, tmp_path)
+    fit(make(epochs=2), site, tmp_path, resume=tmp_path / "checkpoints" / "last.ckpt")
+    minutes = [float(row["time/minutes"]) for row in read_metrics(tmp_path / "metrics.csv")]
+    assert minutes == sorted(minutes)
+    assert minutes[0] >= 100.0
+    assert len(minutes) == len([0, 32, 64, 64, 96, 128, 128])
 
 
 def test_networks_optimiser_and_targets_are_taken_up(site: Site, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_uncontrolled(four_hours: ScenarioSet) -> None:
         "soc_correction_bill": 0.0,
         "soc_correction_co2_kg": 0.0,
         "soc_correction_objective": 0.0,
+        "objective_corrected": 53.78,
     }
     assert account(four_hours, "uncontrolled") == pytest.approx(expected, abs=1e-6)
 
@@ -75,6 +76,7 @@ def test_self_consumption(four_hours: ScenarioSet) -> None:
         "soc_correction_bill": 0.5 * 1.375,
         "soc_correction_co2_kg": 0.4 * 1.375,
         "soc_correction_objective": 0.54 * 1.375,
+        "objective_corrected": 10.54 + 0.54 * 1.375,
     }
     year = account(four_hours, "self_consumption")
     assert {key: year[key] for key in expected} == pytest.approx(expected, abs=1e-6)

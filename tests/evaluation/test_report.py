@@ -26,7 +26,10 @@ def test_payload_has_its_keys_and_is_json(four_hours: ScenarioSet) -> None:
         assert set(row) >= KEYS
         assert (row["controller"], row["seed"], row["split"]) == (name, None, "test")
         assert row["share_co2"] is row["share_bill"] is row["share_objective"] is None
-    assert figures["ladder"][0] == {"rung": "gasoline", "co2_kg": pytest.approx(7.2), "reduction_kg": 0.0}
+    first = {"rung": "gasoline", "co2_kg": pytest.approx(7.2), "reduction_kg": 0.0}
+    assert {key: figures["ladder"][0][key] for key in first} == first
+    assert figures["ladder_total"]["reduction_kg"] == pytest.approx(6.8)
+    assert figures["ladders"] == {}
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
 

@@ -29,7 +29,7 @@ from litgrid.algorithms.collectors import Backend, MakeEnv, check_backend, exper
 from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.policy import AgentController
-from litgrid.algorithms.stopwatch import Stopwatch
+from litgrid.algorithms.stopwatch import Clock, Stopwatch
 from litgrid.algorithms.validation import validate
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
@@ -115,6 +115,7 @@ class Algorithm(LightningModule, ABC):
         "val/co2_kg": "CO2 of the same",
         "val/return": "the same as a return: minus the reward's scale times the objective",
         "val/ev_service": "energy delivered to vehicles over what could have been delivered, 0..1",
+        "time/minutes": "wall-clock minutes of training so far, validations included; a run's parts add up",
         "time/frames_per_second": "frames over wall-clock time since the last row",
         "time/updates_per_second": "updates over wall-clock time since the last row",
         "time/collect": "share of the wall-clock time in environments and policy",
@@ -154,6 +155,7 @@ class Algorithm(LightningModule, ABC):
         self.frames = 0
         self.updates = 0
         self.stopwatch = Stopwatch()
+        self.clock = Clock()
         self.latest: dict[str, float] = {}
 
     @abstractmethod
@@ -266,6 +268,7 @@ class Algorithm(LightningModule, ABC):
 
     def on_train_start(self) -> None:
         """Begin the learning curve with the untrained policy."""
+        self.clock.start()
         if self.frames == 0 and self.trainer.limit_val_batches:
             self.record(self.validation_metrics())
         self.stopwatch.reset(self.frames, self.updates)
@@ -321,7 +324,8 @@ class Algorithm(LightningModule, ABC):
 
     def record(self, metrics: Mapping[str, float | Tensor]) -> None:
         """Send metrics to the loggers, against frames."""
-        values = {key: float(value) for key, value in metrics.items()} | {"updates": self.updates}
+        values = {key: float(value) for key, value in metrics.items()}
+        values |= {"updates": self.updates, "time/minutes": self.clock.seconds / 60}
         self.latest |= values
         for logger in self.loggers:
             logger.log_metrics(values, step=self.frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 
 from lightning import Trainer
@@ -52,7 +53,13 @@ class LastStates:
         path = self._folder / saved.name_of(algorithm.frames)
         try:
             ranks = _gathered(trainer, self._write_own(algorithm))
-            self.entry = {"world_size": trainer.world_size, "rows": _rows(trainer), "ranks": ranks}
+            seconds = algorithm.clock.seconds
+            self.entry = {
+                "world_size": trainer.world_size,
+                "rows": _rows(trainer),
+                "seconds": seconds,
+                "ranks": ranks,
+            }
             trainer.save_checkpoint(path)
             if trainer.is_global_zero:
                 self._kept.pop(path, None)
@@ -86,6 +93,7 @@ class LastStates:
             _metrics_file(trainer).cut(entry["rows"])
         state = saved.read(self._folder / own["state"]["path"])
         algorithm.load_run_state(state["run"])
+        algorithm.clock.earlier = entry.get("seconds", math.nan)  # a run of an earlier version does not know
         if algorithm.buffer is not None:
             self._store.restore(algorithm.buffer, own["segments"], algorithm.own_frames)
         random_streams.restore(state["random"], algorithm.device)

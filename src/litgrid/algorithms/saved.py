@@ -1,8 +1,9 @@
 """What a checkpoint keeps beside its weights: its files, and whether they are whole.
 
 A checkpoint that a run can go on from has an entry ``resume``, plain data: the number of processes, the rows of
-metrics.csv, and for each process a file with its state and the segments of its replay buffer. These files were whole
-before the checkpoint was written, and their SHA-256 is in it: a good checkpoint is a whole state.
+metrics.csv, the seconds of training so far, and for each process a file with its state and the segments of its replay
+buffer. These files were whole before the checkpoint was written, and their SHA-256 is in it: a good checkpoint is a
+whole state.
 """
 
 from __future__ import annotations

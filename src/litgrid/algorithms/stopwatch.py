@@ -45,3 +45,24 @@ class Stopwatch:
         shares = {f"time/{part}": used / seconds for part, used in self._seconds.items()}
         self.reset(frames, updates)
         return rates | shares
+
+
+class Clock:
+    """Wall-clock seconds of training.
+
+    Attributes:
+        earlier: seconds of the run's parts before this one.
+    """
+
+    def __init__(self) -> None:
+        self.earlier = 0.0
+        self._start: float | None = None
+
+    def start(self) -> None:
+        """Begin with this part."""
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """So far, of all parts."""
+        return self.earlier + (0.0 if self._start is None else time.perf_counter() - self._start)

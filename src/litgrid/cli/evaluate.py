@@ -109,14 +109,23 @@ def chosen(options: Namespace) -> Source:
         return SiteYears(read_site(options.config), options.folder)
     if options.citylearn is not None:
         objectives = [objective_of(checkpoint) for checkpoint in options.checkpoints] or [Objective()]
-        objective = agreed(objectives, options, "objective")
+        objective = agreed(objectives, options.checkpoints, "objective")
         return CityLearnRows(options.citylearn.resolve(), objective, options.drop_washing_machines)
     if not options.checkpoints:
         raise InputError(
             "evaluate: found neither --config nor --checkpoints nor --citylearn, expected a site, a trained agent or "
             "a data set"
         )
-    return agreed([trained_on(checkpoint, options.folder) for checkpoint in options.checkpoints], options, "site")
+    return common_source(options.checkpoints, options.folder)
+
+
+def common_source(checkpoints: Sequence[Path], folder: Path) -> Source:
+    """Return what the agents of all checkpoints were trained on.
+
+    Raises:
+        InputError: they differ in it.
+    """
+    return agreed([trained_on(checkpoint, folder) for checkpoint in checkpoints], checkpoints, "site or objective")
 
 
 def trained_on(checkpoint: Path, folder: Path) -> Source:
@@ -125,16 +134,15 @@ def trained_on(checkpoint: Path, folder: Path) -> Source:
     return SiteYears(source.site, folder) if isinstance(source, SiteYears) else source
 
 
-def agreed(found: list[T], options: Namespace, what: str) -> T:
+def agreed(found: list[T], checkpoints: Sequence[Path], what: str) -> T:
     """Return what the checkpoints have in common.
 
     Raises:
         InputError: they differ.
     """
-    for checkpoint, value in zip(options.checkpoints, found, strict=False):
+    for checkpoint, value in zip(checkpoints, found, strict=False):
         if value != found[0]:
-            first = options.checkpoints[0]
-            raise InputError(f"{checkpoint}: found another {what} than {first} has; say with --config which")
+            raise InputError(f"{checkpoint}: found another {what} than {checkpoints[0]} has; say with --config which")
     return found[0]
 
 

@@ -22,7 +22,7 @@ STOPPING_SECONDS = 600  # that parts of an earlier call may take to save their s
 PLANS = {
     "new": "begins",
     "unfinished": "goes on",
-    "changed": "begins anew, its configuration has changed",
+    "changed": "begins anew",
     "done": "is done",
 }
 Figures = dict[str, Any]
@@ -78,13 +78,11 @@ def _alone(folder: Path) -> Iterator[None]:
         Stopped: there is one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        held = FileLock(folder / LOCK).acquire(timeout=0)
     except Timeout as error:
         raise Stopped(f"{folder}: another call works on this experiment") from error
-    with lock:
-        lock.release()  # `with` has taken it once more
+    with held:
         yield
 
 

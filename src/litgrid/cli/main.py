@@ -17,7 +17,11 @@ COMMANDS = {
     "predict": ("litgrid.cli.train", "write a checkpoint's schedule of the test years, step by step"),
     "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
-    "experiment": ("litgrid.cli.experiment", "algorithms x seeds x sites, resumable; ends in their comparison"),
+    "compare": ("litgrid.cli.compare", "agents of many runs, with their seeds, beside rules: tables, advice, report"),
+    "experiment": (
+        "litgrid.cli.experiment",
+        "train algorithms x seeds x sites, several at a time; ends in their comparison",
+    ),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
     "bench": ("litgrid.cli.bench", "measure: sim and train (speed), parity (equality with CityLearn)"),
 }
@@ -25,7 +29,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The help page: every command in a line."""
-    rows = "\n".join(f"  {name:<10}{text}" for name, (_, text) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items())
     return (
         "usage: litgrid COMMAND [options]      (the same program as: python -m src.cli COMMAND)\n\n"
         "Trains, compares and certifies controllers of sites with PV, a battery and electric-vehicle sockets.\n\n"

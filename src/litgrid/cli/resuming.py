@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from litgrid.algorithms import saved
 from litgrid.algorithms.agent import CONFIG
+from litgrid.algorithms.configs import leaves, settings
 from litgrid.cli.runs import folder_of, run_of
 from litgrid.errors import InputError
 
@@ -55,7 +54,7 @@ def refuse_changes(checkpoint: Path, config: str) -> None:
         InputError: naming the first setting that differs.
     """
     kept = checkpoint.parent.parent / CONFIG
-    before = dict(leaves(yaml.safe_load(kept.read_text(encoding="utf-8"))))
+    before = settings(kept)
     now = dict(leaves(yaml.safe_load(config)))
     for key in before | now:
         fixed = any(key == name or key.startswith(f"{name}.") for name in FIXED) and key != FRAMES
@@ -64,12 +63,3 @@ def refuse_changes(checkpoint: Path, config: str) -> None:
     frames = saved.frames_of(saved.read(checkpoint))
     if now[FRAMES] < frames:
         raise InputError(f"{FRAMES}: found {now[FRAMES]}, expected at least the {frames} of {checkpoint.name}")
-
-
-def leaves(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted name and the value of everything in nested mappings; a list counts as one value."""
-    if isinstance(values, dict) and values:
-        for key, value in values.items():
-            yield from leaves(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, values

@@ -25,6 +25,7 @@ def yearly(rollout: Rollout) -> list[Figures]:
     """
     check(rollout)
     columns = {**_energy(rollout), **_money(rollout), **_vehicles(rollout), **_battery(rollout)}
+    columns["objective_corrected"] = columns["objective"] + columns["soc_correction_objective"]
     return [{name: float(values[year]) for name, values in columns.items()} for year in range(len(rollout.scenarios))]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from litgrid.controllers import Controller
 from litgrid.evaluation import district_report
 from litgrid.evaluation.accounting import mean, yearly
-from litgrid.evaluation.ladder import Rung, ladder
+from litgrid.evaluation.ladder import Rung, ladders, total
 from litgrid.evaluation.rollout import Rollout, label, rollout
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim.simulator import Simulator
@@ -47,15 +47,20 @@ def payload(simulator: Simulator, rollouts: Sequence[Rollout]) -> dict[str, Any]
 
     Returns:
         ``site``, ``split``, ``currency``, ``controllers`` (a row each: means over the years, and the years' own
-        figures under ``years``) and ``ladder``.
+        figures under ``years``), ``ladders`` (one for each agent), ``ladder`` (the first of them, or that of the
+        rules) and ``ladder_total``.
     """
     scenarios = simulator.scenarios
+    found = ladders(simulator, rollouts)
+    first = next(iter(found.agents.values()), found.rules)
     return {
         "site": scenarios.site.name,
         "split": scenarios.split,
         "currency": scenarios.site.tariff.currency,
         "controllers": [row(run) for run in rollouts],
-        "ladder": ladder(simulator, rollouts),
+        "ladder": first,
+        "ladder_total": total(first),
+        "ladders": found.agents,
     }
 
 
@@ -83,18 +88,21 @@ def log_test(run: Path, checkpoint: str, row: dict[str, Any]) -> None:
 
 def table(figures: dict[str, Any]) -> str:
     """Lay figures out for the terminal, those of a site in at most 100 columns, in plain text."""
-    sections = [[_title(figures)], _comparison(figures)]
+    sections = [[title(figures)], _comparison(figures)]
     if "ladder" in figures:
-        sections.append(_ladder(figures["ladder"]))
+        sections.append(ladder_lines(figures))
     if "kpis" in figures["controllers"][0]:
         sections.append(_kpis(figures["controllers"]))
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
-def _title(figures: dict[str, Any]) -> str:
-    def count(number: float, what: str) -> str:
-        return f"{number:g} {what}{'' if number == 1 else 's'}"
+def count(number: float, what: str) -> str:
+    """Write a number of things."""
+    return f"{number:g} {what}{'' if number == 1 else 's'}"
 
+
+def title(figures: dict[str, Any]) -> str:
+    """Say what was simulated."""
     if "days" in figures:
         length = f"{count(round(figures['days'], 1), 'day')} in {count(figures['blocks'], 'block')}"
     else:
@@ -129,7 +137,7 @@ def _comparison(figures: dict[str, Any]) -> list[str]:
     rows, columns = figures["controllers"], _SITE if "ladder" in figures else _DISTRICT
     head = [["controller", *(column[0] for column in columns)]]
     units = [["", *(column[1].format(currency=figures["currency"]) for column in columns)]]
-    lines = _align([*head, *units, *(_cells(entry, columns) for entry in rows)])
+    lines = align([*head, *units, *(_cells(entry, columns) for entry in rows)])
     if any(entry["ev_service"] < LOWEST_SERVICE for entry in rows):
         lines.append(f"! service below {LOWEST_SERVICE:.0%}: vehicles went without, so its savings don't count")
     return lines
@@ -148,23 +156,35 @@ def _kpis(rows: list[dict[str, Any]]) -> list[str]:
         return "-" if value is None else f"{value:.4f}"
 
     lines = [["CityLearn's KPIs", *(row["controller"] for row in rows)]]
-    return _align([*lines, *([name, *(text(row["kpis"][name]) for row in rows)] for name in rows[0]["kpis"])])
+    return align([*lines, *([name, *(text(row["kpis"][name]) for row in rows)] for name in rows[0]["kpis"])])
 
 
-def _ladder(rungs: list[Rung]) -> list[str]:
-    lines = [["CO2 ladder", "t a year", "saved, t"]]
+def ladder_lines(figures: dict[str, Any]) -> list[str]:
+    """Lay the CO2 ladder out: the rungs of the rules, then the last rung of each agent, and the sums."""
+    ladders: dict[str, list[Rung]] = figures["ladders"]
+    rungs = [*figures["ladder"][: len(RUNGS)], *(ladder[-1] for ladder in ladders.values())]
+    sums = {f"sum of all steps to {name}": ladder for name, ladder in ladders.items()}
+    lines = [["CO2 ladder", "t a year", "saved, t", "tailpipes", "grid"]]
+    lines += [[_rung(rung["rung"]), _tonnes(rung["co2_kg"]), *_saved(rung)] for rung in rungs]
     lines += [
-        [_rung(rung["rung"]), f"{rung['co2_kg'] / 1e3:,.1f}", f"{rung['reduction_kg'] / 1e3:,.1f}"] for rung in rungs
+        [text, "", *_saved(total(ladder))] for text, ladder in (sums or {"sum of all steps": figures["ladder"]}).items()
     ]
-    total = sum(rung["reduction_kg"] for rung in rungs)
-    return _align([*lines, ["sum of all steps", "", f"{total / 1e3:,.1f}"]])
+    return align(lines)
+
+
+def _tonnes(kg: float) -> str:
+    return f"{kg / 1e3:,.1f}"
+
+
+def _saved(figures: Mapping[str, Any]) -> list[str]:
+    return [_tonnes(figures[key]) for key in ("reduction_kg", "direct_kg", "indirect_kg")]
 
 
 def _rung(name: str) -> str:
     return RUNGS.get(name, f"{name} instead of the rule")
 
 
-def _align(cells: list[list[str]]) -> list[str]:
+def align(cells: list[list[str]]) -> list[str]:
     """Pad to columns: the first to the left, the others to the right."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return [

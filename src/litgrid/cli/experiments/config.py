@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import Path_fr
 
 from litgrid.algorithms.collectors import Backend, check_backend
+from litgrid.cli.compare import RULES
 from litgrid.cli.messages import one_line
 from litgrid.controllers import check_names
 from litgrid.errors import InputError
@@ -20,7 +21,6 @@ from litgrid.site.explain import check_yaml
 Options = dict[str, Any]
 """Options of ``fit``: dotted name -> value."""
 
-RULES = ["uncontrolled", "self_consumption"]
 OWNED = ("runs", "experiment", "label", "seed_everything", "ckpt_path", "config", "data.site")
 """Options of ``fit`` that an experiment sets itself."""
 KEY = "experiment"  # of all keys together, for the parser
@@ -45,7 +45,7 @@ class Final:
     """The comparison at the end.
 
     Args:
-        controllers: beside the agents.
+        controllers: beside the agents; by default those of ``compare``.
         split: whose years are compared.
     """
 
@@ -63,7 +63,7 @@ class Experiment:
     Args:
         name: of its folder, ``<runs>/<name>``.
         sites: files of sites.
-        algorithms: name in folders and tables -> how it is trained. The same algorithm may be there under several names.
+        algorithms: name in folders and tables -> how the agent is trained; an algorithm may be there several times.
         seeds: how many, from 0 on, or which.
         options: of ``fit``, for all algorithms.
         jobs: how many are trained at a time.
