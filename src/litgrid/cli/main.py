@@ -20,7 +20,7 @@ COMMANDS = {
     "compare": ("litgrid.cli.compare", "agents of many runs, with their seeds, beside rules: tables, advice, report"),
     "experiment": (
         "litgrid.cli.experiment",
-        "train algorithms x seeds x sites, several at a time; ends in their comparison",
+        "algorithms x seeds x sites, several at a time; ends in the comparison",
     ),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
     "bench": ("litgrid.cli.bench", "measure: sim and train (speed), parity (equality with CityLearn)"),

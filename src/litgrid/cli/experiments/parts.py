@@ -131,7 +131,8 @@ def parts(experiment: Experiment) -> list[Part]:
 
 
 def _sites(experiment: Experiment) -> list[tuple[str, Site]]:
-    sites = [(str(path.absolute), read_site(path.absolute)) for path in experiment.sites]
+    paths = [str(Path(path.absolute).resolve()) for path in experiment.sites]
+    sites = [(path, read_site(path)) for path in paths]
     names = [site.name for _, site in sites]
     for name in names:
         if names.count(name) > 1 or name in (REPLACED, COMPARISON) or not NAME.fullmatch(name):
@@ -141,7 +142,7 @@ def _sites(experiment: Experiment) -> list[tuple[str, Site]]:
 
 def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: int) -> Part:
     recipe = experiment.algorithms[algorithm]
-    configs = [str(config.absolute) for config in recipe.configs]
+    configs = [str(Path(config.absolute).resolve()) for config in recipe.configs]
     given = {**experiment.options, **recipe.options}
     own = {
         "data.site": path,
