@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -318,6 +320,16 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def stop_at_step(*begun: Part, number: signal.Signals = signal.SIGTERM) -> None:
+    """Send this process a signal when parts have made a step."""
+
+    def send() -> None:
+        wait_until(lambda: all(steps(part) for part in begun))
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=send, daemon=True).start()
+
+
 @POSIX
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_parts_which_go_on_later(
@@ -326,15 +338,8 @@ def test_a_signal_stops_the_parts_which_go_on_later(
     slow = {"one": {"configs": ["one.yaml"]}, "two": {"configs": ["two.yaml"]}}
     call = ["experiment", "--config", str(write(algorithms=slow, options={"steps": 100_000}))]
     first, second, third, _ = plan(Path(call[-1]))
-
-    def interrupt() -> None:
-        wait_until(lambda: bool(steps(first) and steps(second)))
-        os.kill(os.getpid(), number)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    stop_at_step(first, second, number=number)
     assert main(call) == 128 + number
-    thread.join()
     said = capsys.readouterr().err
     assert said.count("stopped after 00:") == 2
     assert said.endswith("litgrid: stopped; the same command goes on\n")
@@ -369,6 +374,40 @@ def test_an_experiment_that_is_killed_leaves_nobody_behind(
         (part.folder / "checkpoints" / "last.ckpt").write_text("99999", encoding="utf-8")
     assert main([*call, "--seeds", "1"]) == 0
     assert steps(first)[-1] == 100_000
+    assert compared == [["small/one/seed-0", "small/two/seed-0"]]
+
+
+def ray_is_usable() -> bool:
+    """Whether it is installed, and what it imports where it is there: pyarrow may be made for another numpy."""
+    try:
+        importlib.import_module("pyarrow")
+    except ModuleNotFoundError:
+        pass
+    except ImportError:
+        return False
+    return importlib.util.find_spec("ray") is not None
+
+
+@POSIX
+@pytest.mark.slow
+@pytest.mark.skipif(not ray_is_usable(), reason="needs the extra ray, with a pyarrow for this numpy")
+def test_an_experiment_on_ray_stops_goes_on_and_ends(
+    write: Write, compared: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["experiment", "--config", str(write(options={"steps": 100_000}, backend="ray", seeds=1))]
+    first, second = plan(Path(call[-1]))
+    stop_at_step(first, second)
+    assert main(call) == 128 + signal.SIGTERM
+    said = capsys.readouterr().err
+    assert said.endswith("litgrid: stopped; the same command goes on\n")
+    made = steps(first)
+    for part in (first, second):
+        with FileLock(part.lock).acquire(timeout=60):
+            assert part.state() == "unfinished"
+        assert part.log.read_text(encoding="utf-8").rstrip().endswith(f"stopped after {steps(part)[-1]}")
+        (part.folder / "checkpoints" / "last.ckpt").write_text("99999", encoding="utf-8")
+    assert main(call) == 0
+    assert steps(first) == [*made, 100_000]
     assert compared == [["small/one/seed-0", "small/two/seed-0"]]
 
 

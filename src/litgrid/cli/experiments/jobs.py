@@ -31,6 +31,7 @@ class Job:
     """A process to start.
 
     Attributes:
+        program: arguments of Python, before the lock.
         lock: file that the process holds.
         command: arguments of the program.
         log: file that its output is added to.
@@ -38,6 +39,7 @@ class Job:
         environment: beside that of whoever starts it.
     """
 
+    program: tuple[str, ...]
     lock: Path
     command: list[str]
     log: Path
@@ -84,6 +86,7 @@ class Jobs(Protocol):
 def job_of(part: Part, experiment: Experiment) -> Job:
     """Return the process that begins a part, or goes on with it."""
     return Job(
+        CHILD,
         part.lock.absolute(),
         part.command,
         part.log.absolute(),
@@ -121,7 +124,7 @@ def _process(job: Job, standard_input: int, log: IO[bytes], environment: dict[st
     log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')}: litgrid {shlex.join(job.command)}\n".encode())
     log.flush()
     return subprocess.Popen(
-        [sys.executable, *CHILD, str(job.lock), *job.command],
+        [sys.executable, *job.program, str(job.lock), *job.command],
         stdin=standard_input,
         stdout=log,
         stderr=subprocess.STDOUT,
