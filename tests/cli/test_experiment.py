@@ -111,11 +111,11 @@ def write(tmp_path: Path) -> Write:
     """A function that writes an experiment: unless told else, two algorithms x two seeds on the small site."""
 
     def write(**changes: Any) -> Path:
-        for name, values in {"one": {"model": {"class_path": "SAC"}}, "two": {"model": {"class_path": "PPO"}}}.items():
-            path = tmp_path / f"{name}.yaml"
-            if not path.exists():
-                path.write_text(yaml.safe_dump(values), encoding="utf-8")
-        values = {
+        for name, algorithm in {"one": "SAC", "two": "PPO"}.items():
+            config = tmp_path / f"{name}.yaml"
+            if not config.exists():
+                config.write_text(yaml.safe_dump({"model": {"class_path": algorithm}}), encoding="utf-8")
+        values: dict[str, Any] = {
             "name": "study",
             "sites": [str(CONFIGS / "sites" / "small.yaml")],
             "algorithms": {"one": {"configs": ["one.yaml"]}, "two": {"configs": ["two.yaml"]}},

@@ -95,15 +95,7 @@ def test_three_algorithms_and_two_seeds_are_stopped_go_on_and_are_compared(
     ]
     for row in figures["parts"]:
         run = Path(row["folder"])
-        assert [line["frames"] for line in read_metrics(run / "metrics.csv")] == [
-            "0",
-            "64",
-            "128",
-            "128",
-            "192",
-            "256",
-            "256",
-        ]
+        assert [line["frames"] for line in read_metrics(run / "metrics.csv")] == FRAMES
         assert saved.frames_of(saved.read(run / "checkpoints" / "last.ckpt")) == 256
     (comparison,) = figures["comparisons"]
     rows = comparison["figures"]["controllers"]
