@@ -28,17 +28,16 @@ def log_comparison(comparison: Comparison, out: Path) -> None:
         return
     wandb.setup(wandb.Settings(silent=True))
     figures = comparison.figures
-    run = wandb.init(
+    with wandb.init(
         project="litgrid",
         name=f"comparison-{figures['split']}",
         group=experiment(comparison),
         job_type="comparison",
         dir=out,
         config={"site": figures["site"], "split": figures["split"], "runs": _runs(comparison)},
-    )
-    run.log({"comparison": table(comparison), **charts(comparison)})
-    run.summary["advice"] = comparison.advice
-    run.finish()
+    ) as run:
+        run.log({"comparison": table(comparison), **charts(comparison)})
+        run.summary["advice"] = comparison.advice
 
 
 def experiment(comparison: Comparison) -> str:
