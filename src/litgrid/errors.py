@@ -1,5 +1,7 @@
 """The exceptions that the command line turns into one line: the input is wrong, or a command had to stop."""
 
+import math
+
 
 class InputError(ValueError):
     """What the user gave is wrong.
@@ -7,6 +9,22 @@ class InputError(ValueError):
     The message is one line that says what is wrong, where (file, row or key), what was found and what would be
     right. The command line prints it and exits with code 2; no other exception is turned into exit code 2.
     """
+
+
+def require(holds: bool, key: str, found: object, expected: str) -> None:
+    """Refuse a value of a site.
+
+    Args:
+        holds: what is expected of it.
+        key: its dotted name.
+        found: the value; infinity never is right.
+        expected: what would be right.
+
+    Raises:
+        InputError: it does not hold.
+    """
+    if not holds or (isinstance(found, float) and math.isinf(found)):
+        raise InputError(f"site, {key}: found {found}, expected {expected}")
 
 
 class Stopped(Exception):

@@ -20,6 +20,7 @@ from litgrid.cli.compare import compare_runs
 from litgrid.evaluation import tables
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
+from litgrid.site.rules import TimeOfUse
 from litgrid.site.site import Site, Years, replace
 
 COLLECTION: dict[str, Any] = {"envs": 4, "frames_per_batch": 8}
@@ -74,7 +75,7 @@ def test_a_folder_of_runs_becomes_tables_and_is_logged_with_each_run(
     assert compare(experiment, "--controllers", "uncontrolled,self_consumption", "--out", out) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("small: test, mean of 2 years\n\nChoose ")
-    assert {path.name for path in out.iterdir()} >= {"comparison.csv", "comparison.md", "comparison.tex"}
+    assert {path.name for path in out.iterdir()} >= {"comparison.csv", "comparison.md", "comparison.tex", "report.html"}
     figures = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
     names = [(row["controller"], row["seed"]) for row in figures["controllers"]]
     assert sorted(names, key=str) == [("sac", 0), ("sac", 1), ("self_consumption", None), ("uncontrolled", None)]
@@ -182,6 +183,15 @@ def test_runs_of_different_sites_need_a_site(
     out.write_text("a file", encoding="utf-8")
     assert compare(experiment, "--config", site, "--out", out) == 2
     assert f"--out {out}: found a file, expected a folder or nothing" in capsys.readouterr().err
+
+
+def test_runs_whose_rules_have_other_numbers_are_of_one_site(experiment: Path, small_site: Site) -> None:
+    rules = dataclasses.replace(small_site.rules, time_of_use=TimeOfUse(spread=not TimeOfUse().spread))
+    make_run(experiment / "sac" / "seed-2", replace(small_site, rules=rules), 2)
+    comparison = compare_runs([experiment], controllers=[])
+    assert [len(entry.rows) for entry in comparison.entries] == [3]
+    (difference,) = comparison.differences
+    assert difference.setting == "data.site.rules.time_of_use.spread"
 
 
 def test_the_same_seed_twice_is_no_sample_of_two(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +35,15 @@ class Validation:
     ev_service: float
 
 
+class Episodes(NamedTuple):
+    """What a controller achieves in each of S episodes, [S]."""
+
+    objective: Tensor
+    co2_kg: Tensor
+    unserved_kwh: Tensor
+    deliverable_kwh: Tensor
+
+
 def validate(world: World, controller: Controller) -> Validation:
     """Run a controller through the validation scenarios, cheaply enough for every epoch.
 
@@ -43,10 +52,8 @@ def validate(world: World, controller: Controller) -> Validation:
         controller: decides every step.
     """
     if isinstance(world, DistrictWorld):
-        return _measure(world, *blocks(world), controller, lambda _, costs: costs)
-    months = _measure(world, *_months(world), controller, lambda flows, _: flows)
-    years = len(world.scenarios)
-    return Validation(months.objective / years, months.co2_kg / years, months.ev_service)
+        return _sum(measure(world, *blocks(world), controller, lambda _, costs: costs), 1)
+    return _sum(measure(world, *months(world), controller, lambda flows, _: flows), len(world.scenarios))
 
 
 def blocks(world: DistrictWorld) -> tuple[WorldState, Tensor]:
@@ -55,7 +62,7 @@ def blocks(world: DistrictWorld) -> tuple[WorldState, Tensor]:
     return world.initial(first), end - first
 
 
-def _months(simulator: Simulator) -> tuple[State, Tensor]:
+def months(simulator: Simulator) -> tuple[State, Tensor]:
     """Start every month of every year, each from its first hour and the battery's initial SOC; and their lengths.
 
     Demand charges are monthly, so a month that starts on its own is charged exactly; what differs from a year in one
@@ -71,14 +78,14 @@ def _months(simulator: Simulator) -> tuple[State, Tensor]:
 
 
 @torch.no_grad()
-def _measure(
+def measure(
     world: Stepped[StateT],
     state: StateT,
     length: Tensor,
     controller: Controller,
     vehicles: Callable[[Any, Any], Any],
-) -> Validation:
-    """Add up what episodes side by side cost.
+) -> Episodes:
+    """Add up what each of the episodes side by side costs.
 
     Args:
         world: in which they are.
@@ -97,5 +104,11 @@ def _measure(
         co2_kg += costs.co2_kg * inside
         unserved += booked.ev_unserved * inside
         deliverable += booked.ev_deliverable * inside
-    service = 1.0 - float(unserved.sum() / deliverable.sum()) if deliverable.sum() > 0 else 1.0
-    return Validation(float(objective.sum()), float(co2_kg.sum()), service)
+    return Episodes(objective, co2_kg, unserved, deliverable)
+
+
+def _sum(episodes: Episodes, years: int) -> Validation:
+    """What they cost in all, a year."""
+    unserved, deliverable = episodes.unserved_kwh.sum(), episodes.deliverable_kwh.sum()
+    service = 1.0 - float(unserved / deliverable) if deliverable > 0 else 1.0
+    return Validation(float(episodes.objective.sum()) / years, float(episodes.co2_kg.sum()) / years, service)

@@ -19,7 +19,7 @@ from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.cli.wandb_comparison import log_comparison
 from litgrid.controllers import CONTROLLERS, Controller, check_names, make
 from litgrid.errors import InputError
-from litgrid.evaluation import tables
+from litgrid.evaluation import html, tables
 from litgrid.evaluation.compare import compare
 from litgrid.evaluation.comparison import Comparison
 from litgrid.evaluation.report import log_test
@@ -30,8 +30,7 @@ from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
 from litgrid.sim.simulator import Simulator
 from litgrid.site.site import read_site
 
-DEFAULTS = ("uncontrolled", "self_consumption", "time_of_use", "water_filling", "optimum")
-RULES = tuple(name for name in DEFAULTS if name in CONTROLLERS)
+RULES = ("uncontrolled", "self_consumption", "time_of_use", "water_filling", "optimum")
 FILES = {"comparison.csv": tables.as_csv, "comparison.md": tables.as_markdown, "comparison.tex": tables.as_latex}
 
 
@@ -44,7 +43,12 @@ def parser() -> Parser:
     add("--split", choices=SPLITS, default="test", help="which years")
     add("--config", type=Path, default=None, help="the site's file, where the runs are of different sites")
     add("--folder", type=Path, default=store.FOLDER, help="where scenarios are kept")
-    add("--out", type=Path, default=None, help="folder for the comparison as CSV, Markdown, LaTeX, JSON and in W&B")
+    add(
+        "--out",
+        type=Path,
+        default=None,
+        help="folder for the comparison as HTML, CSV, Markdown, LaTeX, JSON and in W&B",
+    )
     add("--json", type=str, default=None, help="file for the figures, - for standard output")
     add("--wandb", type=bool | None, default=None, help="into W&B as well; true wherever there is an --out")
     return options
@@ -186,3 +190,4 @@ def write(comparison: Comparison, out: Path) -> None:
     for name, text in FILES.items():
         write_whole(out / name, text(comparison).encode())
     write_json(comparison.figures, str(out / "comparison.json"))
+    html.write(comparison, out / "report.html")

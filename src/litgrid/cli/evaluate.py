@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from litgrid.algorithms.sources import CityLearnRows, SiteYears, Source
 from litgrid.cli.messages import warn
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.cli.runs import run_of
+from litgrid.cli.tune import rules_option
 from litgrid.controllers import CONTROLLERS, Controller, check_names, make
 from litgrid.errors import InputError
 from litgrid.evaluation import plot
@@ -24,7 +26,8 @@ from litgrid.scenarios import store
 from litgrid.scenarios.district_split import PARTS, DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
-from litgrid.site.site import Objective, read_site
+from litgrid.site.rules import Rules
+from litgrid.site.site import Objective, read_site, replace
 
 DEFAULTS = ["uncontrolled", "self_consumption"]
 T = TypeVar("T")
@@ -37,6 +40,12 @@ def parser() -> Parser:
     options = Parser(prog="litgrid evaluate", description="Compare controllers on one split of a site or a data set.")
     add = options.add_argument
     add("--config", type=Path, default=None, help="the site's file; not needed with checkpoints, which know theirs")
+    add(
+        "--rules",
+        type=Path,
+        default=None,
+        help="numbers of its rules in place of the site's, as tune --out writes them",
+    )
     add("--citylearn", type=Path, default=None, help="folder of a CityLearn data set, instead of a site")
     add("--drop-washing-machines", action="store_true", help="leave out those of the data set")
     add(
@@ -103,10 +112,12 @@ def chosen(options: Namespace) -> Source:
     Raises:
         InputError: nothing, or two things, were named; or checkpoints differ in what they were trained on.
     """
+    if options.rules is not None and options.config is None:
+        raise InputError("evaluate: found --rules without --config, expected both: the site whose rules they are")
     if options.config is not None and options.citylearn is not None:
         raise InputError("evaluate: found both --config and --citylearn, expected one of them")
     if options.config is not None:
-        return SiteYears(read_site(options.config), options.folder)
+        return SiteYears(read_site(options.config, rules_option(options.rules)), options.folder)
     if options.citylearn is not None:
         objectives = [objective_of(checkpoint) for checkpoint in options.checkpoints] or [Objective()]
         objective = agreed(objectives, options.checkpoints, "objective")
@@ -120,12 +131,21 @@ def chosen(options: Namespace) -> Source:
 
 
 def common_source(checkpoints: Sequence[Path], folder: Path) -> Source:
-    """Return what the agents of all checkpoints were trained on.
+    """Return what the agents of all checkpoints were trained on; the numbers of rules are those of the first.
 
     Raises:
         InputError: they differ in it.
     """
-    return agreed([trained_on(checkpoint, folder) for checkpoint in checkpoints], checkpoints, "site or objective")
+    found = [trained_on(checkpoint, folder) for checkpoint in checkpoints]
+    agreed([without_rules(source) for source in found], checkpoints, "site or objective")
+    return found[0]
+
+
+def without_rules(source: Source) -> Source:
+    """Return the source with the default numbers of rules, which training does not look at."""
+    if not isinstance(source, SiteYears):
+        return source
+    return dataclasses.replace(source, site=replace(source.site, rules=Rules()))
 
 
 def trained_on(checkpoint: Path, folder: Path) -> Source:

@@ -18,10 +18,9 @@ COMMANDS = {
     "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
     "compare": ("litgrid.cli.compare", "agents of many runs, with their seeds, beside rules: tables, advice, report"),
-    "experiment": (
-        "litgrid.cli.experiment",
-        "algorithms x seeds x sites, several at a time; ends in the comparison",
-    ),
+    "experiment": ("litgrid.cli.experiment", "algorithms x seeds x sites, several at a time, and their comparison"),
+    "optimum": ("litgrid.cli.optimum", "the bound: perfect foresight over whole years, with its certificate"),
+    "tune": ("litgrid.cli.tune", "find the numbers of a rule on the train years of a site"),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
     "bench": ("litgrid.cli.bench", "measure: sim and train (speed), parity (equality with CityLearn)"),
 }

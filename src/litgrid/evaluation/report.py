@@ -15,6 +15,7 @@ from litgrid.evaluation import district_report
 from litgrid.evaluation.accounting import mean, yearly
 from litgrid.evaluation.ladder import Rung, ladders, total
 from litgrid.evaluation.rollout import Rollout, label, rollout
+from litgrid.evaluation.shares import SHARES, references, shares
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.worlds import Scenarios
@@ -27,7 +28,6 @@ RUNGS = {
     "pv": "+ PV",
     "bess_and_rule": "+ battery with the self-consumption rule",
 }
-SHARES = ("share_co2", "share_bill", "share_objective")  # of what the optimum gains; null until it is computed
 
 
 def evaluate(scenarios: Scenarios, controllers: Sequence[Controller]) -> dict[str, Any]:
@@ -51,17 +51,30 @@ def payload(simulator: Simulator, rollouts: Sequence[Rollout]) -> dict[str, Any]
         rules) and ``ladder_total``.
     """
     scenarios = simulator.scenarios
-    found = ladders(simulator, rollouts)
+    hidden = references(simulator, rollouts)
+    found = ladders(simulator, [*rollouts, *hidden])
     first = next(iter(found.agents.values()), found.rules)
     return {
         "site": scenarios.site.name,
         "split": scenarios.split,
         "currency": scenarios.site.tariff.currency,
-        "controllers": [row(run) for run in rollouts],
+        "controllers": rows(rollouts, hidden),
         "ladder": first,
         "ladder_total": total(first),
         "ladders": found.agents,
     }
+
+
+def rows(rollouts: Sequence[Rollout], hidden: Sequence[Rollout] = ()) -> list[dict[str, Any]]:
+    """Account for controllers, with their shares of what the optimum gains.
+
+    Args:
+        rollouts: to account for.
+        hidden: the references that are not among them (``shares.references``).
+    """
+    found = [row(run) for run in rollouts]
+    fixed = {entry["controller"]: entry for entry in (*found, *map(row, hidden)) if entry["seed"] is None}
+    return [entry | shares(entry, fixed) for entry in found]
 
 
 def row(run: Rollout) -> dict[str, Any]:
@@ -89,6 +102,8 @@ def log_test(run: Path, checkpoint: str, row: dict[str, Any]) -> None:
 def table(figures: dict[str, Any]) -> str:
     """Lay figures out for the terminal, those of a site in at most 100 columns, in plain text."""
     sections = [[title(figures)], _comparison(figures)]
+    if any(row.get(name) is not None for row in figures["controllers"] for name in SHARES):
+        sections.append(share_lines(figures["controllers"]))
     if "ladder" in figures:
         sections.append(ladder_lines(figures))
     if "kpis" in figures["controllers"][0]:
@@ -149,6 +164,20 @@ def _cells(entry: dict[str, Any], columns: _Columns) -> list[str]:
     return [label(entry["controller"], entry["seed"]), *numbers[:-1], numbers[-1] + flag]
 
 
+def share_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Lay out what the controllers capture of the optimum's gains."""
+
+    def text(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1%}"
+
+    head = ["share of the optimum's gain", *(f"{name.removeprefix('share_')}" for name in SHARES), "service"]
+    lines = [
+        [label(row["controller"], row["seed"]), *(text(row[name]) for name in SHARES), text(row["ev_service"])]
+        for row in rows
+    ]
+    return align([head, *lines])
+
+
 def _kpis(rows: list[dict[str, Any]]) -> list[str]:
     """CityLearn's KPIs, a column for each controller."""
 
@@ -165,7 +194,7 @@ def ladder_lines(figures: dict[str, Any]) -> list[str]:
     rungs = [*figures["ladder"][: len(RUNGS)], *(ladder[-1] for ladder in ladders.values())]
     sums = {f"sum of all steps to {name}": ladder for name, ladder in ladders.items()}
     lines = [["CO2 ladder", "t a year", "saved, t", "tailpipes", "grid"]]
-    lines += [[_rung(rung["rung"]), _tonnes(rung["co2_kg"]), *_saved(rung)] for rung in rungs]
+    lines += [[rung_name(rung["rung"]), _tonnes(rung["co2_kg"]), *_saved(rung)] for rung in rungs]
     lines += [
         [text, "", *_saved(total(ladder))] for text, ladder in (sums or {"sum of all steps": figures["ladder"]}).items()
     ]
@@ -180,7 +209,8 @@ def _saved(figures: Mapping[str, Any]) -> list[str]:
     return [_tonnes(figures[key]) for key in ("reduction_kg", "direct_kg", "indirect_kg")]
 
 
-def _rung(name: str) -> str:
+def rung_name(name: str) -> str:
+    """Say what a rung changes."""
     return RUNGS.get(name, f"{name} instead of the rule")
 
 

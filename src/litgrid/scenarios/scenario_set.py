@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -50,12 +51,14 @@ class ScenarioSet:
         series: float32 TensorDict [S, T] with the keys of ``SERIES``.
         sessions: TensorDict [S, M] with the keys of ``SESSION``, in the order of arrival (then socket); a scenario
             with fewer than M sessions is padded at its end with arrival = departure = T.
+        folder: where the set is kept, and what is computed from it may be; None for nowhere.
     """
 
     site: Site
     split: Split
     series: TensorDict
     sessions: TensorDict
+    folder: Path | None = None
 
     def __len__(self) -> int:
         return int(self.series.batch_size[0])

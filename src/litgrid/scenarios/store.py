@@ -29,12 +29,15 @@ from litgrid.site.site import Site
 FOLDER = Path("data/scenarios")
 STAMP = "stamp.json"
 NOT_DATA = (
-    *("name", "battery", "objective", "tariff.currency", "tariff.demand"),
+    *("name", "battery", "objective", "rules", "tariff.currency", "tariff.demand"),
     *("carbon.km_per_kwh", "carbon.km_per_gallon", "carbon.kg_per_gallon"),
     *("fleet.groups.name", "fleet.groups.v2g"),
     *("fleet.demand_row.table", "fleet.demand_row.scenario"),  # the row's own figures count
 )
 """What of a site leaves its scenarios as they are. Everything else is part of the key, whatever is added later."""
+
+DEFINITIONS = ("site.py", "rules.py")
+"""Files of ``site/`` that generate nothing: what of them counts is in the site."""
 
 
 def load(site: Site, split: Split, folder: Path = FOLDER) -> ScenarioSet:
@@ -78,7 +81,7 @@ def made_from(site: Site) -> dict[str, Any]:
         Path(scenario_set.__file__),
         Path(generator.__file__),
     ]
-    text = "".join(source.read_text(encoding="utf-8") for source in sources if source.name != "site.py")
+    text = "".join(source.read_text(encoding="utf-8") for source in sources if source.name not in DEFINITIONS)
     return {
         "site": _data_of(dataclasses.asdict(site), ""),
         "generators_sha256": hashlib.sha256(text.encode()).hexdigest(),
@@ -151,6 +154,6 @@ def _read(site: Site, split: Split, kept: Path) -> ScenarioSet:
         if not (kept / name).exists() or _checksum(kept / name) != checksum:
             raise InputError(f"{kept / name}: found it missing or changed, {damaged}")
     series, sessions = (TensorDict.load_memmap(kept / name) for name in ("series", "sessions"))
-    scenarios = ScenarioSet(site, split, series, sessions)
+    scenarios = ScenarioSet(site, split, series, sessions, kept)
     check(scenarios)
     return scenarios

@@ -7,7 +7,6 @@ serves YAML files, command-line options (``--data.site.battery.capacity_kwh 800`
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import Path_fr
 
 from litgrid.errors import InputError
+from litgrid.errors import require as _require
 from litgrid.site.explain import check_yaml, explain
+from litgrid.site.rules import Rules
 from litgrid.site.table import read_columns
 
 HOURS_PER_DAY = 24
@@ -26,12 +27,6 @@ MAX_CARBON_KG_PER_KWH = 3.0  # burning lignite in an old plant stays below 1.5
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Part = TypeVar("Part")
-
-
-def _require(holds: bool, key: str, found: object, expected: str) -> None:
-    """Raise an ``InputError`` that names the key, what was found and what would be right; infinity never is."""
-    if not holds or (isinstance(found, float) and math.isinf(found)):
-        raise InputError(f"site, {key}: found {found}, expected {expected}")
 
 
 def _require_range(key: str, found: tuple[float, float], low: float, high: float) -> None:
@@ -533,6 +528,7 @@ class Site:
         carbon: carbon intensities.
         objective: what controllers minimise.
         years: size of each split.
+        rules: numbers of the rules and of predictive control.
         step_seconds: length of a time step.
         first_weekday: weekday of 1 January.
         seed: of everything that is drawn when scenarios are made.
@@ -549,6 +545,7 @@ class Site:
     carbon: Carbon = field(default_factory=Carbon)
     objective: Objective = field(default_factory=Objective)
     years: Years = field(default_factory=Years)
+    rules: Rules = field(default_factory=Rules)
     step_seconds: int = 3600
     first_weekday: Weekday = "monday"
     seed: int = 0

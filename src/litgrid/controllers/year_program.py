@@ -1,0 +1,91 @@
+"""A site's whole year as one linear program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from litgrid.controllers.program import Program, Values
+from litgrid.controllers.site_program import (
+    Meter,
+    Peaks,
+    Storage,
+    battery,
+    import_cost,
+    marginal,
+    meter,
+    peaks,
+)
+from litgrid.controllers.socket_program import Charged, Discharged, charged, discharged, unserved_cost
+from litgrid.controllers.stays import stays
+from litgrid.sim.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class YearProgram:
+    """The program of a year and what its columns mean.
+
+    Attributes:
+        program: to be solved.
+        constant: what the objective has besides the program's.
+        meter: of T steps.
+        peaks: one for each month and demand charge.
+        battery: of the site.
+        charged: stays at sockets that only charge.
+        discharged: stays at sockets with V2G.
+    """
+
+    program: Program
+    constant: float
+    meter: Meter
+    peaks: Peaks
+    battery: Storage
+    charged: Charged
+    discharged: Discharged
+
+
+def year_program(simulator: Simulator, year: int) -> YearProgram:
+    """Write a year down.
+
+    Args:
+        simulator: of the scenarios, float64, on the CPU.
+        year: number of the scenario.
+    """
+    site, program = simulator.site, Program()
+    series, unserved = _series(simulator, year), marginal(site).unserved
+    cost = import_cost(site, series["price_per_kwh"], series["carbon_kg_per_kwh"])
+    connection = meter(program, cost, (series["load_kw"] - series["pv_kw"]) * site.step_hours)
+    storage = battery(program, connection, site, site.battery.initial_soc)
+    _end_no_lower(program, storage, site.battery.initial_soc * site.battery.capacity_kwh)
+    charging, both_ways = stays(simulator, year)
+    return YearProgram(
+        program=program,
+        constant=unserved_cost(charging, unserved),
+        meter=connection,
+        peaks=_monthly_peaks(program, connection, simulator),
+        battery=storage,
+        charged=charged(program, connection, charging, unserved),
+        discharged=discharged(program, connection, both_ways, unserved),
+    )
+
+
+def _series(simulator: Simulator, year: int) -> dict[str, Values]:
+    step = torch.arange(simulator.steps)
+    return {key: values.numpy() for key, values in simulator.tables.series(torch.full_like(step, year), step).items()}
+
+
+def _end_no_lower(program: Program, storage: Storage, first_kwh: float) -> None:
+    """The battery ends with at least what it began with."""
+    end = program.rows(1, lower=first_kwh)
+    program.entries(end, storage.stored[-1:], 1.0)
+
+
+def _monthly_peaks(program: Program, at: Meter, simulator: Simulator) -> Peaks:
+    """Peaks of every month and demand charge; months are those of the simulator's peaks so far."""
+    tables, prices = simulator.tables, simulator.demand_price_per_kw.numpy()
+    month = np.cumsum(1.0 - tables.same_month[: simulator.steps].numpy()).astype(np.int64) - 1
+    step, charge = np.nonzero(tables.counted[: simulator.steps].numpy())
+    cost = np.tile(prices, int(month[-1]) + 1)
+    return peaks(program, at, cost, (step, month[step] * len(prices) + charge), simulator.site)
