@@ -45,7 +45,8 @@ def load_agent(checkpoint: Path, source: Source | None = None) -> AgentControlle
             found = _trained_on(checkpoint)
             raise InputError(f"{checkpoint}: found an agent for {found}, expected one that fits {source.about}")
     actor.load_state_dict({key: weights[key] for key in expected})
-    return AgentController(algorithm.name, algorithm.seed, actor, algorithm.env_config)
+    name = _read_config(checkpoint)[1].get("label") or algorithm.name
+    return AgentController(name, algorithm.seed, actor, algorithm.env_config)
 
 
 def load_untrained(checkpoint: Path, source: Source | None = None) -> AgentController:

@@ -18,6 +18,7 @@ COMMANDS = {
     "dataset": ("litgrid.cli.dataset", "build, show and export scenarios; check and import CityLearn folders"),
     "evaluate": ("litgrid.cli.evaluate", "compare controllers and checkpoints on one split: table, JSON, plot"),
     "compare": ("litgrid.cli.compare", "agents of many runs, with their seeds, beside rules: tables, advice, report"),
+    "experiment": ("litgrid.cli.experiment", "algorithms x seeds x sites, several at a time, and their comparison"),
     "optimum": ("litgrid.cli.optimum", "the bound: perfect foresight over whole years, with its certificate"),
     "tune": ("litgrid.cli.tune", "find the numbers of a rule on the train years of a site"),
     "doctor": ("litgrid.cli.doctor", "before a training: device, precision, memory plan, where the time goes"),
@@ -27,7 +28,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The help page: every command in a line."""
-    rows = "\n".join(f"  {name:<10}{text}" for name, (_, text) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items())
     return (
         "usage: litgrid COMMAND [options]      (the same program as: python -m src.cli COMMAND)\n\n"
         "Trains, compares and certifies controllers of sites with PV, a battery and electric-vehicle sockets.\n\n"

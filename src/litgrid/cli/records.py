@@ -66,14 +66,14 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if with_wandb and first and os.environ["WANDB_MODE"] != "disabled":
         wandb.setup(wandb.Settings(silent=True))
-        name, experiment = f"{model.name}-seed-{model.seed}", folder.parent.parent.name
+        experiment, label = folder.absolute().parts[-3:-1]
         loggers.append(
             Curves(
                 model,
                 project="litgrid",
-                name=name,
-                group=experiment,
-                job_type=model.name,
+                name=f"{label}-seed-{model.seed}",
+                group=os.environ.get("WANDB_RUN_GROUP", experiment),
+                job_type=label,
                 save_dir=folder,
                 id=wandb_id(folder),
             )

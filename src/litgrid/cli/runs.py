@@ -15,10 +15,11 @@ def new_run(runs: Path, experiment: str, algorithm: str, seed: int) -> Path:
     command can be given twice.
 
     Raises:
-        InputError: the experiment's name is no name of a folder.
+        InputError: a name is no name of a folder.
     """
-    if not experiment or Path(experiment).name != experiment:
-        raise InputError(f"experiment: found {experiment!r}, expected a name without slashes")
+    for key, name in (("experiment", experiment), ("label", algorithm)):
+        if not name or Path(name).name != name:
+            raise InputError(f"{key}: found {name!r}, expected a name without slashes")
     number = 1
     while True:
         name = experiment if number == 1 else f"{experiment}-{number}"

@@ -84,6 +84,7 @@ class TrainCLI(LightningCLI):
             default="",
             help="name of the experiment; that of the site or the data set by default",
         )
+        add("--label", type=str, default="", help="name of the agent in folders and tables; the algorithm's by default")
         add("--runs", type=Path, default=Path("runs"), help="folder of all experiments")
         add("--keep_last", type=PositiveInt, default=2, help="states of the run that are kept, to go on from")
         add("--json", type=str | None, default=None, help="file for the figures, - for standard output")
@@ -132,7 +133,8 @@ class TrainCLI(LightningCLI):
 
     def _run(self, choose: Callable[[Path, str, str, int], Path]) -> Path:
         name = self._get(self.config, "experiment") or self.datamodule.source.name
-        return choose(self._get(self.config, "runs"), name, self.model.name, self.model.seed)
+        label = self._get(self.config, "label") or self.model.name
+        return choose(self._get(self.config, "runs"), name, label, self.model.seed)
 
     def _resumed_run(self, wanted: str) -> Path:
         """Find the checkpoint to go on from, and return its run."""

@@ -13,7 +13,10 @@ from litgrid.algorithms.metrics import read_metrics
 from litgrid.evaluation.comparison import Curve, Difference
 
 METRICS = "metrics.csv"
-OWN = ("seed_everything", "model.init_args.seed", "experiment", "runs", "json", "ckpt_path", "keep_last", "data.folder")
+OWN = (
+    *("seed_everything", "model.init_args.seed", "experiment", "label", "runs", "json", "ckpt_path", "keep_last"),
+    "data.folder",
+)
 """Settings that say nothing of how an agent learns."""
 
 

@@ -14,8 +14,13 @@ from litgrid.errors import InputError
 TYPES = {"<class 'float'>": "a number", "<class 'int'>": "a whole number", "<class 'str'>": "a text"}
 
 
-def check_yaml(path: Path) -> None:
+def check_yaml(path: Path, what: str = "a site", such_as: str = "location") -> None:
     """Check that a file holds YAML keys, before they are looked at.
+
+    Args:
+        path: the file.
+        what: the file describes.
+        such_as: one of its keys.
 
     Raises:
         InputError: the file is missing, can't be read, or holds something else.
@@ -23,14 +28,14 @@ def check_yaml(path: Path) -> None:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: found {error.strerror}, expected a site's file (YAML)") from error
+        raise InputError(f"{path}: found {error.strerror}, expected {what}'s file (YAML)") from error
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InputError(f"{path}{line}: found YAML that can't be read: {error.problem}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: found {_joined(str(error))}, expected text in UTF-8 (YAML)") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: found {content!r:.40}, expected the keys of a site, such as location")
+        raise InputError(f"{path}: found {content!r:.40}, expected the keys of {what}, such as {such_as}")
 
 
 def explain(message: str, kind: type) -> str:

@@ -1,0 +1,179 @@
+"""The parts of an experiment, a run each: where they lie, how they are called, and how far they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from litgrid.algorithms.files import sha256_of, write_whole
+from litgrid.algorithms.saved import BEST, LAST
+from litgrid.cli.experiments.config import NAME, Experiment, Options
+from litgrid.errors import InputError
+from litgrid.site.site import Site, read_site
+
+State = Literal["new", "unfinished", "changed", "done"]
+"""Not begun; to go on with; made with other settings than those of now; nothing left to do."""
+
+REPLACED, COMPARISON = "replaced", "comparison"
+"""Folders of an experiment beside those of its sites."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of an experiment.
+
+    Attributes:
+        root: folder of the experiment.
+        site: name of the site.
+        algorithm: name of the agent.
+        seed: of the training.
+        options: of ``fit``, all but where to go on.
+        settings: hash of all that the run is made from.
+    """
+
+    root: Path
+    site: str
+    algorithm: str
+    seed: int
+    options: tuple[str, ...]
+    settings: str
+
+    @property
+    def name(self) -> str:
+        """In what is said."""
+        return f"{self.site}/{self.algorithm}/seed-{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return self.root / self.site / self.algorithm / f"seed-{self.seed}"
+
+    @property
+    def log(self) -> Path:
+        """What the run says, in the order of its attempts."""
+        return self.folder.with_suffix(".log")
+
+    @property
+    def record(self) -> Path:
+        """What the run is made from."""
+        return self.folder.with_suffix(".json")
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run's process."""
+        return self.folder.with_name(f".{self.folder.name}.lock")
+
+    @property
+    def command(self) -> list[str]:
+        """Arguments of the program, to begin or to go on."""
+        going_on = ["--ckpt_path", str(self.folder / "checkpoints" / LAST)] if self.state() == "unfinished" else []
+        return ["fit", *self.options, *going_on]
+
+    def state(self) -> State:
+        """How far it is, from its files."""
+        if not self.folder.is_dir():
+            return "new"
+        if not self.record.is_file() or json.loads(self.record.read_bytes())["settings"] != self.settings:
+            return "changed"
+        if (self.folder / "evaluation.json").is_file() and (self.folder / "checkpoints" / BEST).is_file():
+            return "done"
+        return "unfinished" if any(self.folder.glob("checkpoints/last*.ckpt")) else "new"
+
+    def prepare(self) -> Path | None:
+        """Make room for the run, and note what it is made from.
+
+        Returns:
+            Where a run with other settings went, or None if there was none.
+        """
+        state, moved = self.state(), None
+        if state == "changed":
+            moved = self._set_aside()
+        elif state == "new" and self.folder.is_dir():  # it ended before its first checkpoint
+            shutil.rmtree(self.folder)
+        made_from = {"settings": self.settings, "options": self.options}
+        write_whole(self.record, (json.dumps(made_from, indent=2) + "\n").encode())
+        return moved
+
+    def _set_aside(self) -> Path:
+        own = self.folder.parent.relative_to(self.root)
+        folders = (self.root / REPLACED / str(number) / own for number in itertools.count(1))
+        target = next(folder for folder in folders if not (folder / self.folder.name).exists())
+        target.mkdir(parents=True, exist_ok=True)
+        for path in (self.log, self.record, self.folder):  # the folder last: it says that there is something to move
+            if path.exists():
+                path.replace(target / path.name)
+        return target / self.folder.name
+
+
+def parts(experiment: Experiment) -> list[Part]:
+    """Return the parts in the order in which they are trained: the first seeds of all come first.
+
+    Raises:
+        InputError: a site or a configuration is wrong.
+    """
+    sites = _sites(experiment)
+    return [
+        _part(experiment, algorithm, site, path, seed)
+        for seed in experiment.seed_list
+        for path, site in sites
+        for algorithm in experiment.algorithms
+    ]
+
+
+def _sites(experiment: Experiment) -> list[tuple[str, Site]]:
+    paths = [str(Path(path.absolute).resolve()) for path in experiment.sites]
+    sites = [(path, read_site(path)) for path in paths]
+    names = [site.name for _, site in sites]
+    for name in names:
+        if names.count(name) > 1 or name in (REPLACED, COMPARISON) or not NAME.fullmatch(name):
+            raise InputError(f"sites: found the name {name!r}, expected one of its own that a folder can have")
+    return sites
+
+
+def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: int) -> Part:
+    recipe = experiment.algorithms[algorithm]
+    configs = [str(Path(config.absolute).resolve()) for config in recipe.configs]
+    given = {**experiment.options, **recipe.options}
+    own = {
+        "data.site": path,
+        "runs": str(experiment.folder),
+        "experiment": site.name,
+        "label": algorithm,
+        "seed_everything": seed,
+    }
+    options = [*(f"--config={config}" for config in configs), *_arguments(own), *_arguments(given)]
+    made_from = {
+        "configs": [yaml.safe_load(Path(config).read_bytes()) for config in configs],
+        "site": _content(dataclasses.asdict(site)),
+        "options": given,
+        "seed": seed,
+    }
+    return Part(experiment.folder, site.name, algorithm, seed, tuple(options), _hash(made_from))
+
+
+def _arguments(options: Options) -> Iterator[str]:
+    for key, value in options.items():
+        yield f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _content(value: Any) -> Any:
+    """Plain data, with the content of files in place of their names."""
+    if isinstance(value, dict):
+        return {key: _content(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_content(part) for part in value]
+    return {"sha256": sha256_of(Path(value))} if isinstance(value, os.PathLike) else value
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
