@@ -10,7 +10,7 @@ from tensordict import TensorDictBase
 from torch import Tensor
 from torchrl.objectives import ClipPPOLoss
 
-from litgrid.algorithms.on_policy import OnPolicy, total
+from litgrid.algorithms.on_policy import OnPolicy
 from litgrid.errors import InputError
 
 
@@ -84,8 +84,7 @@ class PPO(OnPolicy):
             passes += 1
             for minibatch in self.minibatches(frames, self.proximity.minibatch):
                 with self.stopwatch.measure("update"):
-                    losses = self.loss(minibatch)
-                    self.optimize(total(losses))
+                    losses = self.optimize(minibatch)
             if self.is_far(losses["kl_approx"]):
                 break
         return self.metrics(frames, losses) | {
