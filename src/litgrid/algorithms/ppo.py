@@ -59,6 +59,10 @@ class PPO(OnPolicy):
     def __init__(self, *, proximity: Proximity = Proximity(), **on_policy: Any) -> None:
         super().__init__(**on_policy)
         self.proximity = proximity
+        frames, minibatch = self.collection.frames_per_batch, proximity.minibatch
+        if self.execution == "cuda_graph" and frames % min(minibatch, frames):
+            expected = f"a multiple of proximity.minibatch ({minibatch}) for execution cuda_graph"
+            raise InputError(f"collection.frames_per_batch: found {frames}, expected {expected}")
 
     def make_loss(self) -> ClipPPOLoss:
         """Return the clipped objective, the squared error of V(s), and the entropy."""

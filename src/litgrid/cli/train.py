@@ -269,6 +269,7 @@ def quiet() -> None:
         r".*does not have many workers",
         r"Checkpoint directory .* exists and is not empty",
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"Tensordict is registered in PyTree",  # until the first CUDA graph
     ):
         warnings.filterwarnings("ignore", message=message)
 
