@@ -54,13 +54,14 @@ def _days(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def make(kind: type[Algorithm], observation: Any = "entity", **arguments: Any) -> Any:
     """An algorithm with a budget of a few updates."""
-    shared: dict[str, Any] = {"actor_network": NETWORK, "critic_network": NETWORK}
-    return kind(
-        env=EnvConfig(observation=observation, window_hours=6),
-        collection=Collection(envs=4, frames_per_batch=32),
-        budget=Budget(total_frames=128, frames_per_epoch=128, batches_per_row=1),
-        **shared | OWN[kind] | arguments,
-    )
+    shared: dict[str, Any] = {
+        "env": EnvConfig(observation=observation, window_hours=6),
+        "collection": Collection(envs=4, frames_per_batch=32),
+        "budget": Budget(total_frames=128, frames_per_epoch=128, batches_per_row=1),
+        "actor_network": NETWORK,
+        "critic_network": NETWORK,
+    }
+    return kind(**shared | OWN[kind] | arguments)
 
 
 def fit(algorithm: Any, site: Site, epochs: int = 1, resume: Path | None = None, **trainer: Any) -> dict[str, Tensor]:
@@ -151,15 +152,16 @@ class Graph:
 
     made: list["Graph"]
 
-    def __init__(self, function: Callable[[Any], dict[str, Tensor]]) -> None:
-        self.function, self.calls, self.frames = function, 0, None
-        self.parameters = [p for group in function.__self__._optimizer.param_groups for p in group["params"]]  # type: ignore[attr-defined]
+    def __init__(self, function: Any) -> None:
+        self.function, self.calls = function, 0
+        self.frames: Any = None
+        self.parameters = [p for group in function.__self__._optimizer.param_groups for p in group["params"]]
         Graph.made.append(self)
 
-    def __call__(self, frames: Any) -> dict[str, Tensor]:
+    def __call__(self, frames: Any) -> Any:
         self.calls += 1
-        if self.calls > 2:
-            return self.function(self.frames.copy_(frames))  # type: ignore[union-attr]
+        if self.frames is not None:
+            return self.function(self.frames.copy_(frames))
         result = self.function(frames.clone())
         if self.calls == 2:
             self._capture(frames.clone())
@@ -167,7 +169,7 @@ class Graph:
 
     def _capture(self, frames: Any) -> None:
         """Run without a trace, but that gradients which moved are what memory happens to hold."""
-        before = [(p.grad.data_ptr(), p.grad.clone()) for p in self.parameters]  # type: ignore[union-attr]
+        before = [(p.grad.data_ptr(), p.grad.clone()) for p in self.parameters]
         self.frames, state = frames, torch.get_rng_state()
         self.function(frames)
         torch.set_rng_state(state)
@@ -199,11 +201,11 @@ def test_graphs_learn_what_eager_updates_learn(
     close(eager, graphed, 0.0)
 
 
-class Waits(TorchDispatchMode):
+class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the operations that a CUDA graph could not hold."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
