@@ -59,6 +59,7 @@ FIRST: Settings = {
     "critic_network.activation": "relu",
     "clip_norm": 7.0,
     "matmul": "high",
+    "execution": "eager",
 }
 SECOND: Settings = {
     "env.window_hours": 12,
@@ -79,6 +80,7 @@ SECOND: Settings = {
     "critic_network.activation": "tanh",
     "clip_norm": 0.25,
     "matmul": "medium",
+    "execution": "compiled",
 }
 OF_ON_POLICY = (
     {
@@ -158,6 +160,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
 REFUSED = {
     "env.observation": ("citylearn", "env.observation: found citylearn, expected flat or entity"),
     "env.reward": ("marl", "reward: found marl, expected objective on a site"),
+    "execution": ("cuda_graph", "execution: found cuda_graph on cpu, expected eager or compiled, or a CUDA GPU"),
     "seed": (5, "model.init_args.seed: found 5, but it follows from seed_everything"),
 }
 """Below ``model.init_args``: refused on a site."""
@@ -270,6 +273,25 @@ def _spread(live: Live) -> float:
     return float(first.exp().mean())
 
 
+class Marked:
+    """A function in place of a compiled one."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Do the same."""
+        return self.function(*arguments)
+
+
+def _execution(live: Live) -> str:
+    """How the loss and the policy run, where both agree."""
+    assert live.algorithm.collector is not None
+    policy = live.algorithm.collector.compiled_policy
+    assert policy is isinstance(live.algorithm.evaluate_loss, Marked)
+    return "compiled" if policy else "eager"
+
+
 def _spans(live: Live) -> int:
     """Frames between validations."""
     return live.algorithm.frames // int(live.algorithm.trainer.max_epochs or 0)
@@ -296,6 +318,7 @@ PROBES: dict[str, Probe] = {
     "critic_network.activation": lambda live: _activations(_critic(live)),
     "clip_norm": lambda live: max(live.norms),
     "matmul": lambda _: torch.get_float32_matmul_precision(),
+    "execution": _execution,
     "replay.storage": lambda live: (
         "memmap" if isinstance(live.algorithm.buffer.storage, LazyMemmapStorage) else "device"  # type: ignore[union-attr]
     ),
@@ -426,6 +449,9 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> list[Live]:
     monkeypatch.setattr(Algorithm, "training_step", training_step)
     monkeypatch.setattr(Algorithm, "record", record_)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip_grad_norm_)
+
+    monkeypatch.setattr(torch, "compile", lambda function, **_: Marked(function))
+    monkeypatch.setattr("litgrid.algorithms.execution.missing", lambda _: None)
     monkeypatch.setattr("litgrid.sim.env.compiled", lambda step, *_: step)
     monkeypatch.setattr(Algorithm, "teardown", lambda *_, **__: None)  # the collector stays open for the probes
     return runs

@@ -10,8 +10,9 @@ from torch.optim import Adam, RMSprop
 
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.agent import spaces
+from litgrid.algorithms.execution import total
 from litgrid.algorithms.networks import Network, Spaces
-from litgrid.algorithms.on_policy import Advantage, LearningRates, OnPolicy, Weights, total
+from litgrid.algorithms.on_policy import Advantage, LearningRates, OnPolicy, Weights
 from litgrid.algorithms.ppo import PPO, Proximity
 from litgrid.algorithms.sources import SiteYears
 from litgrid.errors import InputError

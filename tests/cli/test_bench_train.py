@@ -13,8 +13,9 @@ from torch import Tensor
 
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.base import Algorithm, Collection
+from litgrid.algorithms.execution import total
 from litgrid.algorithms.networks import Network
-from litgrid.algorithms.on_policy import Advantage, OnPolicy, Weights, total
+from litgrid.algorithms.on_policy import Advantage, OnPolicy, Weights
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
 from litgrid.cli import bench_sb3, bench_train

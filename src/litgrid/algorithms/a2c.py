@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 from torchrl.objectives import A2CLoss
 
-from litgrid.algorithms.on_policy import OnPolicy, standardized, total
+from litgrid.algorithms.on_policy import OnPolicy, standardized
 
 
 class A2C(OnPolicy):
@@ -51,6 +51,5 @@ class A2C(OnPolicy):
             if self.advantage.normalize:
                 frames["advantage"] = standardized(frames["advantage"])
         with self.stopwatch.measure("update"):
-            losses = self.loss(frames)
-            self.optimize(total(losses))
+            losses = self.optimize(frames)
         return self.metrics(frames, losses)

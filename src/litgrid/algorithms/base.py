@@ -24,9 +24,11 @@ from torchrl.collectors import Collector
 from torchrl.data import TensorDictReplayBuffer
 from torchrl.envs import EnvBase
 from torchrl.modules import ProbabilisticActor
+from torchrl.objectives import LossModule
 
 from litgrid.algorithms.collectors import Backend, MakeEnv, check_backend, experience
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.execution import Evaluate, Execution, Gradients, Losses, check, evaluation, gradients, of_policy
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.stopwatch import Clock, Stopwatch
@@ -103,6 +105,9 @@ class Algorithm(LightningModule, ABC):
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
         matmul: precision of products of float32 matrices; ``high`` allows TF32 on a GPU, ``medium`` bfloat16.
+        execution: how updates and the policy run. ``compiled`` fuses operations (``torch.compile``), after a minute of
+            compiling; ``cuda_graph`` launches all of an update's kernels, and all of the policy's, at once. Neither
+            changes what is learned beyond rounding, nor what is saved.
     """
 
     name: ClassVar[str]
@@ -125,6 +130,7 @@ class Algorithm(LightningModule, ABC):
         "time/log": "share of the wall-clock time in metrics and loggers",
     }
     actor: ProbabilisticActor
+    loss: LossModule
     buffer: TensorDictReplayBuffer | None = None
 
     def __init__(
@@ -136,6 +142,7 @@ class Algorithm(LightningModule, ABC):
         clip_norm: float = 10.0,
         seed: int = 0,
         matmul: Literal["highest", "high", "medium"] = "highest",
+        execution: Execution = "eager",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -145,6 +152,7 @@ class Algorithm(LightningModule, ABC):
         self.clip_norm = clip_norm
         self.seed = seed
         self.matmul = matmul
+        self.execution = execution
         key = "collection.frames_per_batch"
         if env.observation == "citylearn":
             raise InputError(
@@ -217,6 +225,7 @@ class Algorithm(LightningModule, ABC):
             return
         torch.set_float32_matmul_precision(self.matmul)
         envs, device = self.collection.envs, self.trainer.strategy.root_device
+        check(self.execution, device, self.trainer.world_size)
         self.env_config = self.env_config.stated(self.data.train)
         env = self.data.make_env(envs, self.env_config, device, self.stream(0))
         torch.manual_seed(self.stream(1))
@@ -237,6 +246,7 @@ class Algorithm(LightningModule, ABC):
             trust_policy=True,
             track_traj_ids=False,
             auto_register_policy_transforms=False,
+            **of_policy(self.execution),
         )
 
     def _workers_experience(self) -> Iterator[TensorDictBase]:
@@ -285,14 +295,34 @@ class Algorithm(LightningModule, ABC):
             with self.stopwatch.measure("log"):
                 self.record({**self._over_processes(metrics), **self._progress()})
 
-    def optimize(self, loss: Tensor) -> None:
-        """Make one step down the gradient of a loss."""
+    @cached_property
+    def evaluate_loss(self) -> Evaluate:
+        """The loss of frames, as it is executed."""
+        return evaluation(self.loss, self.execution)
+
+    @cached_property
+    def _gradients(self) -> Gradients:
+        return gradients(self._backward, self.execution)
+
+    def _backward(self, frames: TensorDictBase) -> Losses:
+        """Put the gradient of the loss where the optimiser finds it; a CUDA graph's stays in the same memory."""
+        loss, parts = self.evaluate_loss(frames)
+        self._optimizer.zero_grad(set_to_none=self.execution != "cuda_graph")
+        self.manual_backward(loss)
+        return parts
+
+    @property
+    def _optimizer(self) -> LightningOptimizer:
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+        return optimizer
+
+    def optimize(self, frames: TensorDictBase) -> Losses:
+        """Make one step down the gradient of the loss of frames, and return what the loss put out."""
+        losses = self._gradients(frames)
+        self._optimizer.step()
         self.updates += 1
+        return losses
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip each group's gradient; here it is unscaled, whatever the precision."""

@@ -16,11 +16,12 @@ from itertools import pairwise
 
 import torch
 from lightning import Trainer
-from torch import Tensor
+from tensordict import TensorDictBase
 from torch.optim import Optimizer
 
 from litgrid.algorithms.allocations import Allocations
 from litgrid.algorithms.base import Algorithm, Collection
+from litgrid.algorithms.execution import Losses
 from litgrid.algorithms.free_memory import free_bytes
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.ppo import PPO
@@ -174,6 +175,7 @@ def _resized(algorithm: Algorithm, collection: Collection, update: int) -> Algor
     """Return a copy that collects and updates at other sizes, on our simulator and as it is."""
     trial = copy.deepcopy(algorithm)
     trial.collection, trial.env_config = collection, _simplest(algorithm.env_config)
+    trial.execution = "eager"
     match trial:
         case SAC():
             kept = max(update, collection.frames_per_batch)
@@ -188,12 +190,14 @@ def _simplest(config: EnvConfig) -> EnvConfig:
     return replace(config, window_hours=0, backend="litgrid", compile=False)
 
 
-def _optimize(algorithm: Algorithm, optimizer: Optimizer, loss: Tensor) -> None:
+def _optimize(algorithm: Algorithm, optimizer: Optimizer, frames: TensorDictBase) -> Losses:
     """Do what ``Algorithm.optimize`` does, without a trainer."""
+    loss, parts = algorithm.evaluate_loss(frames)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     algorithm.on_before_optimizer_step(optimizer)
     optimizer.step()
+    return parts
 
 
 def _refuse_networks(algorithm: Algorithm, sample: Scenarios, free: float) -> None:

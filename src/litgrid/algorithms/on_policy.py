@@ -17,6 +17,7 @@ from torchrl.objectives import LossModule
 from torchrl.objectives.value import GAE
 
 from litgrid.algorithms.base import Algorithm, Budget, Collection
+from litgrid.algorithms.execution import Execution, Losses
 from litgrid.algorithms.networks import Network, Spaces, make_gaussian_actor, make_value
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
@@ -95,7 +96,6 @@ class OnPolicy(Algorithm):
         "policy/spread": "mean deviation of the actions, as a share of half their range",
         "policy/explained_variance": "share of the returns' variance that V(s) explains, at most 1",
     }
-    loss: LossModule
     half_range: Tensor
 
     def __init__(
@@ -113,8 +113,17 @@ class OnPolicy(Algorithm):
         clip_norm: float = 0.5,
         seed: int = 0,
         matmul: Literal["highest", "high", "medium"] = "highest",
+        execution: Execution = "eager",
     ) -> None:
-        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed, matmul=matmul)
+        super().__init__(
+            env=env,
+            collection=collection,
+            budget=budget,
+            clip_norm=clip_norm,
+            seed=seed,
+            matmul=matmul,
+            execution=execution,
+        )
         self.actor_network = actor_network
         self.critic_network = critic_network
         self.advantage = advantage
@@ -174,23 +183,17 @@ class OnPolicy(Algorithm):
         for chosen in torch.split(torch.randperm(len(frames), device=frames.device), size):
             yield frames[chosen]
 
-    def metrics(self, frames: TensorDictBase, losses: TensorDictBase) -> dict[str, Tensor]:
+    def metrics(self, frames: TensorDictBase, losses: Losses) -> dict[str, Tensor]:
         """Return what both algorithms log."""
         error = frames["value_target"] - frames["state_value"]
         spread = frames["scale"][:1]
         return {
-            "loss/policy": losses["loss_objective"].detach(),
-            "loss/critic": losses["loss_critic"].detach(),
+            "loss/policy": losses["loss_objective"],
+            "loss/critic": losses["loss_critic"],
             "policy/entropy": (spread.log() + ENTROPY).sum(),
             "policy/spread": (spread / self.half_range).mean(),
             "policy/explained_variance": 1.0 - error.var() / frames["value_target"].var(),
         }
-
-
-def total(losses: TensorDictBase) -> Tensor:
-    """Add up the parts of a TorchRL loss."""
-    parts = [value for key, value in losses.items() if key.startswith("loss_")]
-    return torch.stack(parts).sum()
 
 
 def standardized(values: Tensor) -> Tensor:

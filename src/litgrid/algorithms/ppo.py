@@ -10,7 +10,7 @@ from tensordict import TensorDictBase
 from torch import Tensor
 from torchrl.objectives import ClipPPOLoss
 
-from litgrid.algorithms.on_policy import OnPolicy, total
+from litgrid.algorithms.on_policy import OnPolicy
 from litgrid.errors import InputError
 
 
@@ -59,6 +59,10 @@ class PPO(OnPolicy):
     def __init__(self, *, proximity: Proximity = Proximity(), **on_policy: Any) -> None:
         super().__init__(**on_policy)
         self.proximity = proximity
+        frames, minibatch = self.collection.frames_per_batch, proximity.minibatch
+        if self.execution == "cuda_graph" and frames % min(minibatch, frames):
+            expected = f"a multiple of proximity.minibatch ({minibatch}) for execution cuda_graph"
+            raise InputError(f"collection.frames_per_batch: found {frames}, expected {expected}")
 
     def make_loss(self) -> ClipPPOLoss:
         """Return the clipped objective, the squared error of V(s), and the entropy."""
@@ -84,8 +88,7 @@ class PPO(OnPolicy):
             passes += 1
             for minibatch in self.minibatches(frames, self.proximity.minibatch):
                 with self.stopwatch.measure("update"):
-                    losses = self.loss(minibatch)
-                    self.optimize(total(losses))
+                    losses = self.optimize(minibatch)
             if self.is_far(losses["kl_approx"]):
                 break
         return self.metrics(frames, losses) | {

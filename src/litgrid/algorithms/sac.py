@@ -13,6 +13,7 @@ from torchrl.modules import ProbabilisticActor
 from torchrl.objectives import SACLoss, SoftUpdate, ValueEstimators
 
 from litgrid.algorithms.base import Algorithm, Budget, Collection
+from litgrid.algorithms.execution import Execution
 from litgrid.algorithms.networks import Network, Spaces, make_actor, make_critic
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
@@ -89,6 +90,7 @@ class SAC(Algorithm):
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
         matmul: as for ``Algorithm``.
+        execution: likewise.
     """
 
     name = "sac"
@@ -119,8 +121,17 @@ class SAC(Algorithm):
         clip_norm: float = 10.0,
         seed: int = 0,
         matmul: Literal["highest", "high", "medium"] = "highest",
+        execution: Execution = "eager",
     ) -> None:
-        super().__init__(env=env, collection=collection, budget=budget, clip_norm=clip_norm, seed=seed, matmul=matmul)
+        super().__init__(
+            env=env,
+            collection=collection,
+            budget=budget,
+            clip_norm=clip_norm,
+            seed=seed,
+            matmul=matmul,
+            execution=execution,
+        )
         self.actor_network = actor_network
         self.critic_network = critic_network
         self.replay = replay
@@ -184,14 +195,13 @@ class SAC(Algorithm):
 
     def update(self, sample: TensorDictBase) -> dict[str, Tensor]:
         """Make one update of critics, actor, temperature and target critics (equations in docs/sac.md)."""
-        losses = self.loss(sample)
-        self.optimize(losses["loss_qvalue"] + losses["loss_actor"] + losses["loss_alpha"])
+        losses = self.optimize(sample)
         self.target_critics.step()
         return {
-            "loss/critic": losses["loss_qvalue"].detach(),
-            "loss/actor": losses["loss_actor"].detach(),
-            "loss/temperature": losses["loss_alpha"].detach(),
+            "loss/critic": losses["loss_qvalue"],
+            "loss/actor": losses["loss_actor"],
+            "loss/temperature": losses["loss_alpha"],
             "sac/temperature": losses["alpha"],
             "sac/entropy": losses["entropy"],
-            "sac/q": -losses["loss_actor"].detach() - losses["alpha"] * losses["entropy"],
+            "sac/q": -losses["loss_actor"] - losses["alpha"] * losses["entropy"],
         }

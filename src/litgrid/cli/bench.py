@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from litgrid.algorithms.execution import Execution
 from litgrid.cli import bench_growth, bench_memory, bench_speed, bench_train, parity
 from litgrid.cli.bench_tools import Figures, bench_scenarios, machine
 from litgrid.cli.options import Parser, check_json, write_json
@@ -61,6 +62,8 @@ def _train_options() -> Parser:
     add("--sockets", type=int, default=128, help="sockets of the site")
     add("--observation", type=Literal["flat", "entity"], default="flat", help="of the agents")
     add("--precision", type=Literal["32-true", "bf16-mixed"], default="32-true", help="of the networks")
+    add("--device", type=Literal["cpu", "cuda"] | None, default=None, help="null: the GPU where there is one")
+    add("--execution", type=Execution, default="eager", help="of updates and policy, as for fit; plain loops are eager")
     add("--seconds", type=float, default=3.0, help="least length of each measurement")
     add("--repeats", type=int, default=2, help="of each measurement, in turns; the fastest counts")
     add("--sb3", type=bool, default=True, help="Stable-Baselines3, too, where it is installed")
@@ -92,6 +95,8 @@ def _train(options: Any) -> tuple[Figures, str]:
         envs,
         observation=options.observation,
         precision=options.precision,
+        device=options.device,
+        how=options.execution,
         seconds=options.seconds,
         repeats=options.repeats,
         sb3=options.sb3,

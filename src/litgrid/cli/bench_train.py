@@ -12,9 +12,11 @@ from typing import Any, Literal
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from litgrid.algorithms import execution
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.base import Algorithm, Budget, Collection
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.execution import Execution
 from litgrid.algorithms.metrics import MetricsFile
 from litgrid.algorithms.networks import Network
 from litgrid.algorithms.on_policy import Advantage
@@ -25,6 +27,7 @@ from litgrid.cli import bench_sb3
 from litgrid.cli.bench_tools import Figures
 from litgrid.cli.plain import make_loop
 from litgrid.cli.train import quiet
+from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.env import EnvConfig, make_env
 from litgrid.site.site import Site
@@ -40,6 +43,7 @@ COLUMNS = (
     "backend",
     "device",
     "precision",
+    "execution",
     "envs",
     "frames_per_second",
     "updates_per_second",
@@ -48,13 +52,14 @@ COLUMNS = (
     "cpu_ms_per_frame",
     "cpu_ratio_to_plain",
 )
-TABLE = "{:<6}{:<10}{:<11}{:<7}{:<12}{:>6}{:>12}{:>11}{:>9}{:>8}{:>8}{:>6}{:>9}{:>10}{:>9}"
+TABLE = "{:<6}{:<10}{:<11}{:<7}{:<12}{:<11}{:>6}{:>12}{:>11}{:>9}{:>8}{:>8}{:>6}{:>9}{:>10}{:>9}"
 HEADS = (
     "",
     "by",
     "back end",
     "device",
     "precision",
+    "execution",
     "envs",
     "frames/s",
     "updates/s",
@@ -65,7 +70,7 @@ HEADS = (
 )
 
 
-def make_algorithm(name: str, envs: int, observation: Observation) -> Algorithm:
+def make_algorithm(name: str, envs: int, observation: Observation, how: Execution = "eager") -> Algorithm:
     """An algorithm at the sizes of the benchmark.
 
     SAC makes an update of 256 frames per 16 new ones, with one environment one per frame. PPO makes 2 passes in
@@ -75,6 +80,7 @@ def make_algorithm(name: str, envs: int, observation: Observation) -> Algorithm:
     frames = envs * steps
     settings: Figures = {
         "env": EnvConfig(observation=observation, reward_scale=3e-4),
+        "execution": how,
         "collection": Collection(envs, frames),
         "budget": Budget(ENDLESS * frames, ENDLESS * frames, batches_per_row=1 if name == "ppo" else 10),
     }
@@ -211,6 +217,8 @@ def measure(
     *,
     observation: Observation = "flat",
     precision: Precision = "32-true",
+    device: str | None = None,
+    how: Execution = "eager",
     seconds: float = 4.0,
     repeats: int = 2,
     sb3: bool = True,
@@ -225,21 +233,29 @@ def measure(
         envs: numbers of environments side by side.
         observation: of the agents.
         precision: of the networks, as Lightning calls it.
+        device: ``cpu`` or ``cuda``; by default the GPU where there is one.
+        how: updates and policy of the algorithms run; plain loops run eagerly.
         seconds: least length of each measurement.
         repeats: of each.
         sb3: Stable-Baselines3, too, where it is installed.
+
+    Raises:
+        InputError: the device is not there, or the algorithms can't run so on it.
     """
     quiet()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(device)
+    execution.check(how, torch.device(device), 1)
     where = {"device": device, "precision": precision}
     rows = []
     for name in algorithms:
         for count in envs:
-            best = _fastest(partial(make_algorithm, name, count, observation), scenarios, where, seconds, repeats)
+            make = partial(make_algorithm, name, count, observation, how)
+            best = _fastest(make, scenarios, where, seconds, repeats)
             plain = best["plain"]
             rows += [
                 {"algorithm": name, "implementation": by, "backend": "litgrid", "envs": count}
                 | where
+                | {"execution": how if by == "litgrid" else "eager"}
                 | figures
                 | {"ratio_to_plain": plain["frames_per_second"] / figures["frames_per_second"]}
                 | {"cpu_ratio_to_plain": figures["cpu_ms_per_frame"] / plain["cpu_ms_per_frame"]}
@@ -248,6 +264,12 @@ def measure(
         if sb3 and precision == "32-true":
             rows += bench_sb3.measure(make_algorithm(name, 1, observation), scenarios, seconds)
     return [{key: row.get(key) for key in COLUMNS} for row in rows]
+
+
+def _device(wanted: str | None) -> str:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device: found cuda where there is no GPU, expected cpu")
+    return wanted or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _fastest(
@@ -262,7 +284,7 @@ def _fastest(
 
 def table(rows: list[Figures]) -> str:
     """The rows for the terminal."""
-    formats = ("",) * 6 + (",.0f", ",.1f") + (".0%",) * 4 + (".2f", ".4f", ".2f")
+    formats = ("",) * 7 + (",.0f", ",.1f") + (".0%",) * 4 + (".2f", ".4f", ".2f")
     lines = [TABLE.format(*HEADS)]
     for row in rows:
         cells = [

@@ -18,6 +18,7 @@ from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from litgrid.algorithms import execution
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.agent import CONFIG, load_agent, load_untrained, read_weights
 from litgrid.algorithms.base import Algorithm
@@ -128,7 +129,9 @@ class TrainCLI(LightningCLI):
         for key, (only, why) in UNHEEDED.items():
             if getattr(trainer, key) != only:
                 raise InputError(f"trainer.{key}: found {getattr(trainer, key)!s}, expected {only}: {why}")
-        self.model.check_processes(trainer.num_devices * trainer.num_nodes)
+        processes = trainer.num_devices * trainer.num_nodes
+        self.model.check_processes(processes)
+        execution.check(self.model.execution, trainer.strategy.root_device, processes)
         return trainer
 
     def _run(self, choose: Callable[[Path, str, str, int], Path]) -> Path:
@@ -268,6 +271,7 @@ def quiet() -> None:
         r".*does not have many workers",
         r"Checkpoint directory .* exists and is not empty",
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"Tensordict is registered in PyTree",  # until the first CUDA graph
     ):
         warnings.filterwarnings("ignore", message=message)
 
