@@ -26,6 +26,7 @@ WINDOWS = sys.platform == "win32"
 SUPPORTED = ("3.11", "3.12", "3.13")  # in the order in which they are looked for: CityLearn installs on 3.11 alone
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")  # two processes of tests, a file in one of them; -n 0 for one process
 STAMP = "litgrid-stamp"  # a file in the environment, written last: Python version, folder, hash of what was installed
 
 HELP = """usage: python scripts/dev.py COMMAND [options]
@@ -225,7 +226,7 @@ def command_line(argv: list[str], venv: Path) -> list[str]:
     """The command that ``python scripts/dev.py ARGV`` stands for."""
     python = str(venv_python(venv))
     if argv[0] == "test":
-        return [python, "-m", "pytest", *argv[1:]]
+        return [python, "-m", "pytest", *SIDE_BY_SIDE, *argv[1:]]
     return [python, "-m", "src.cli", *argv]
 
 

@@ -141,7 +141,8 @@ def test_changed_pins_are_installed_into_the_same_environment(dev: ModuleType, m
 def test_command_lines(dev: ModuleType, monkeypatch: pytest.MonkeyPatch, windows: bool, python: str) -> None:
     monkeypatch.setattr(dev, "WINDOWS", windows)
     start = str(Path("v") / python)
-    assert dev.command_line(["test", "-x", "a b"], Path("v")) == [start, "-m", "pytest", "-x", "a b"]
+    tests = [start, "-m", "pytest", *dev.SIDE_BY_SIDE, "-x", "a b"]
+    assert dev.command_line(["test", "-x", "a b"], Path("v")) == tests
     assert dev.command_line(["fit", "--config", "c"], Path("v")) == [start, "-m", "src.cli", "fit", "--config", "c"]
 
 

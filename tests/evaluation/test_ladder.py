@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from litgrid.controllers import make
-from litgrid.evaluation.ladder import climb, ladder
+from litgrid.evaluation.ladder import climb, ladder, without_pv
 from litgrid.evaluation.rollout import rollout
-from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.scenarios.scenario_set import SERIES, ScenarioSet
 from litgrid.sim.simulator import Simulator
 from litgrid.site.site import Site
 
@@ -37,6 +37,14 @@ def test_parts_add_up_and_the_last_rung_is_the_mean_over_an_algorithms_seeds(
     assert rungs[-1]["co2_kg"] == pytest.approx(sum(of_seeds) / 2, rel=1e-12)
     whole = rungs[0]["co2_kg"] - rungs[-1]["co2_kg"]
     assert sum(rung["reduction_kg"] for rung in rungs) == pytest.approx(whole, rel=1e-12)
+
+
+def test_without_pv_none_is_forecast(small_site: Site, random_scenarios: Draw) -> None:
+    lit = random_scenarios(small_site, days=7)
+    dark = without_pv(lit).series
+    changed = {key for key in dark.keys() if not torch.equal(dark[key], lit.series[key])}  # noqa: SIM118 (a TensorDict)
+    assert changed == {key for key in SERIES if key.startswith("pv_")}
+    assert all(not dark[key].any() for key in changed)
 
 
 def test_climb() -> None:

@@ -488,7 +488,7 @@ class Forecast:
         load: errors of the load's.
     """
 
-    pv: ForecastErrors = field(default_factory=lambda: ForecastErrors(0.18, 0.19, 0.85))
+    pv: ForecastErrors = field(default_factory=lambda: ForecastErrors(0.18, 0.17, 0.85))
     load: ForecastErrors = field(default_factory=lambda: ForecastErrors(0.05, 0.05, 0.7))
 
     def __post_init__(self) -> None:
