@@ -30,8 +30,8 @@ def test_bench_sim_reports_every_row(
         assert row["occupied"] > 0.3
         assert row["start_hours"] > 1000
     assert figures["machine"]["cpu_memory_gb_per_s"] > 0
-    # action, battery and sockets; 6 tables, SOCs read and written; 109 site features and 7 per socket
-    assert cpu[0]["bytes_per_step"] == 4 * ((1 + 4) + 6 * 4 + 2 * 4 + 109 + 7 * 4)
+    # action, battery and sockets; 6 tables, SOCs read and written; 157 site features and 7 per socket
+    assert cpu[0]["bytes_per_step"] == 4 * ((1 + 4) + 6 * 4 + 2 * 4 + 157 + 7 * 4)
     for row in figures["rows"]:
         assert row["steps_per_second"] > 0
         assert (row["ratio_to_citylearn"] is None) == NO_CITYLEARN
