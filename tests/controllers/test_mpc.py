@@ -152,7 +152,7 @@ def test_it_controls_sites_alone(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("horizon_hours", 49.0), ("load_margin", -0.1), ("pv_memory", 1.1), ("peak_floor_kw", -1.0)],
+    [("horizon_hours", 49.0), ("load_margin", -0.1), ("pv_memory", 1.1), ("hold_per_kwh", -1.0)],
 )
 def test_settings_are_checked(key: str, value: float) -> None:
     with pytest.raises(InputError, match=f"rules.mpc.{key}: found {value}, expected"):

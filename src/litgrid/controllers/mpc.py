@@ -106,7 +106,7 @@ class PredictiveControl:
             terminal_per_kwh=self._terminal_per_kwh(float(cost.mean())),
             stored_kwh=soc * site.battery.capacity_kwh,
             vehicles=vehicles,
-            free_kw=np.tile(np.maximum(peak_kw, settings.peak_floor_kw), (2, 1)),
+            free_kw=np.tile(peak_kw, (2, 1)),
             counted=self._counted[:, rows] & np.stack([this_month, ~this_month])[:, None],
         )
 

@@ -83,7 +83,6 @@ class Mpc:
         load_margin: share by which what is expected to be imported (load + vehicles - PV) is raised.
         load_memory: what is left after an hour of the load's present relative deviation from its forecast, 0..1.
         pv_memory: the same of PV.
-        peak_floor_kw: imports up to here raise no demand charge in the plan: the month will reach it anyway.
         hold_per_kwh: what an hour with a kWh more in battery or vehicles is worth, in the currency. Between plans that
             cost the same it chooses the one that charges early and gives late; forecasts may fail.
         terminal_value_per_kwh: worth of a kWh in the battery at the plan's end, in the currency; by default what it
@@ -94,7 +93,6 @@ class Mpc:
     load_margin: float = 0.02
     load_memory: float = 0.95
     pv_memory: float = 0.7
-    peak_floor_kw: float = 0.0
     hold_per_kwh: float = 1e-3
     terminal_value_per_kwh: float | None = None
 
@@ -102,9 +100,7 @@ class Mpc:
         _require_share("mpc", self, ("load_memory", "pv_memory"))
         hours = self.horizon_hours
         require(1 <= hours <= 48, "rules.mpc.horizon_hours", hours, "1 to 48 h")
-        for key, most in (
-            *(("load_margin", 10), ("peak_floor_kw", 1e6), ("hold_per_kwh", 1), ("terminal_value_per_kwh", 1e3)),
-        ):
+        for key, most in (("load_margin", 10), ("hold_per_kwh", 1), ("terminal_value_per_kwh", 1e3)):
             value = getattr(self, key)
             require(value is None or 0 <= value <= most, f"rules.mpc.{key}", value, f"0 to {most:g}")
 
