@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
-from litgrid.controllers.optimum import Optimum
+from litgrid.controllers.optimum import Optimum, ServedOptimum
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.errors import InputError
@@ -15,6 +15,7 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "uncontrolled": lambda _: Uncontrolled(),
     "self_consumption": lambda _: SelfConsumption(),
     "optimum": Optimum,
+    "optimum_served": ServedOptimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 
