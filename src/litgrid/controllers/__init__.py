@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
 from litgrid.controllers.mpc import perfect, predictive
-from litgrid.controllers.optimum import Optimum
+from litgrid.controllers.optimum import Optimum, ServedOptimum
 from litgrid.controllers.outlook import Forecast
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.time_of_use import TimeOfUse
@@ -51,6 +51,7 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "mpc_persistence": _predictive("mpc_persistence", "persistence"),
     "mpc_perfect": lambda scenarios: perfect("mpc_perfect", _years("mpc_perfect", scenarios)),
     "optimum": Optimum,
+    "optimum_served": ServedOptimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 

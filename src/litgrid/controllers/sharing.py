@@ -63,6 +63,6 @@ def _between(least: Values, highest: Values, need_kwh: Values, stay: Integers) -
     """Amounts between two limits, at the same share of the way in all cells of a stay, that add up to its need."""
     low, high = (sums(stay, limit, len(need_kwh)) for limit in (least, highest))
     room = high - low
-    share = np.divide(need_kwh - low, room, out=np.zeros_like(room), where=room > 0.0).clip(0.0, 1.0)
+    share = np.divide(need_kwh - low, room, out=np.zeros_like(room), where=room > 1e-12).clip(0.0, 1.0)
     amounts: Values = least + share[stay] * (highest - least)
     return amounts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from litgrid.controllers import make
+from litgrid.controllers.optimum import served
 from litgrid.controllers.solution import relaxed_objective
 from litgrid.evaluation.bound import bound
 from litgrid.evaluation.report import align, row
@@ -22,11 +22,10 @@ CASES = {
     "sockets": "vehicles when it is best, no battery",
     "battery": "vehicles at once, with the battery",
     "both": "vehicles when it is best, with the battery",
-    "both_served": "the same, and no vehicle goes without",
-    "both_v2g": "with the battery, and V2G at every socket: at most",
+    "both_v2g": "the same, and V2G at every socket: at most",
+    "optimum": "as both, but vehicles may go without",
 }
-PRICELESS = 1e3
-"""Price of a kWh unserved at which none is."""
+"""All but the last at full service: what a vehicle does not get is no flexibility."""
 FIGURES = ("objective", "bill", "energy_bill", "demand_bill", "co2_kg", "ev_unserved_kwh", "ev_service")
 
 
@@ -40,15 +39,14 @@ def flexibility(scenarios: ScenarioSet) -> list[dict[str, Any]]:
     """
     simulator = Simulator(scenarios, dtype=torch.float64)
     at_once = row(rollout(simulator, make("uncontrolled", scenarios)))
-    cases = [_case("none", at_once, at_once)]
-    cases += [_case(case, bound(variant), at_once) for case, variant in _variants(scenarios, simulator)]
-    v2g = dict.fromkeys(FIGURES) | {"objective": _with_v2g(scenarios)}
-    return [*cases, _case("both_v2g", v2g, at_once) | {"relaxation": True}]
+    figures = {case: bound(variant) for case, variant in _variants(scenarios, simulator).items()}
+    figures |= {"none": at_once, "both_v2g": dict.fromkeys(FIGURES) | {"objective": _with_v2g(served(scenarios))}}
+    return [_case(case, figures[case], at_once) for case in CASES]
 
 
 def _case(case: str, figures: dict[str, Any], at_once: dict[str, Any]) -> dict[str, Any]:
     saved = at_once["objective"] - figures["objective"]
-    return {"case": case, "relaxation": False, **{name: figures[name] for name in FIGURES}, "saved": saved}
+    return {"case": case, "relaxation": case == "both_v2g", **{name: figures[name] for name in FIGURES}, "saved": saved}
 
 
 def _with_v2g(scenarios: ScenarioSet) -> float:
@@ -60,14 +58,15 @@ def _with_v2g(scenarios: ScenarioSet) -> float:
     return sum(relaxed_objective(simulator, year) for year in range(years)) / years
 
 
-def _variants(scenarios: ScenarioSet, simulator: Simulator) -> Iterator[tuple[str, ScenarioSet]]:
-    site = scenarios.site
-    no_battery = replace(site, battery=replace(site.battery, capacity_kwh=0.0))
-    served = replace(site.objective, unserved_per_kwh=PRICELESS)
-    yield "sockets", _at(scenarios, no_battery)
-    yield "battery", vehicles_at_once(scenarios, simulator)
-    yield "both", scenarios
-    yield "both_served", _at(scenarios, replace(site, objective=served))
+def _variants(scenarios: ScenarioSet, simulator: Simulator) -> dict[str, ScenarioSet]:
+    years = served(scenarios)
+    battery = replace(years.site.battery, capacity_kwh=0.0)
+    return {
+        "sockets": _at(years, replace(years.site, battery=battery)),
+        "battery": vehicles_at_once(years, simulator),
+        "both": years,
+        "optimum": scenarios,
+    }
 
 
 def _at(scenarios: ScenarioSet, site: Site) -> ScenarioSet:
