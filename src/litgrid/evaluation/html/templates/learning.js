@@ -39,7 +39,7 @@ function learning(described) {
       svg("text", { x: right, y: bottom + 34, "text-anchor": "end" }, axis),
       svg("text", { x: LEARNING.left, y: 10, "text-anchor": "end" }, currency),
       ...levels.flatMap(([name, value]) => [
-        svg("line", { class: "reference", x1: LEARNING.left, x2: right, y1: y(value), y2: y(value) }),
+        svg("line", { class: "level", x1: LEARNING.left, x2: right, y1: y(value), y2: y(value) }),
         svg("text", { x: right, y: y(value) - 5, "text-anchor": "end" }, name),
       ]),
       ...lines.filter((line) => line.points.length > 0).flatMap((line) => curve(line, x, y)),
