@@ -33,7 +33,7 @@ function learning(described) {
     const across = ticks(0, most, Math.max(2, Math.floor((right - LEARNING.left) / 110)));
     const root = svg(
       "svg",
-      { height: bottom + LEARNING.bottom },
+      { viewBox: `0 0 ${host.clientWidth} ${bottom + LEARNING.bottom}` },
       ...valueAxis(y, ticks(low - margin, high + margin, 6), LEARNING.left, right),
       ...across.map((value) => svg("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, tickText(value, across))),
       svg("text", { x: right, y: bottom + 34, "text-anchor": "end" }, axis),
