@@ -1,9 +1,12 @@
 """The page in a real browser: no error, nothing wider than the screen, controls that work."""
 
 import json
-import re
+import os
 import shutil
 import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,87 +15,148 @@ import pytest
 from litgrid.evaluation import html
 from litgrid.evaluation.comparison import Comparison
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAM = next((path for path in map(shutil.which, NAMES) if path), None)
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--remote-debugging-pipe",
+)
+START = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
+"""The browser reads messages from descriptor 3 and writes them to 4."""
+SECONDS = 120  # then a browser that does not answer is ended
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None or os.name == "nt", reason="no Chromium that listens on pipes is installed"),
+]
 
-PROBE = """
-<script type="module">
-const wait = () => new Promise((done) => setTimeout(done, 300));
-const pixels = (id) => document.getElementById(id).toDataURL();
+SEE = """
 const paths = (id) => [...document.querySelectorAll(`#${id} path`)].map((path) => path.getAttribute("d"));
 const see = () => ({
-  right: pixels("imports-right-map"),
+  map: document.getElementById("imports-right-map").toDataURL(),
   week: paths("week-right-plot"),
   caption: document.getElementById("week-right-sum").textContent,
   learning: paths("learning-plot"),
   note: document.getElementById("learning-note").textContent,
   first: document.querySelector("table.sortable tbody th").textContent.trim(),
+  number: document.getElementById("week-shown").value,
+  wide: document.documentElement.scrollWidth,
 });
+"""
+DRAWN = """new Promise((done) => {
+  const look = () => (document.querySelector("#week-right-plot path") ? done(true) : setTimeout(look, 50));
+  look();
+})"""
+USE = """
 const set = (id, value) => {
   const control = document.getElementById(id);
   control.value = value;
   control.dispatchEvent(new Event("input"));
 };
-for (let tries = 0; tries < 20 && paths("week-right-plot").length === 0; tries++) await wait();
-const before = see();
 set("imports-right", 0);
 set("week-right", 0);
 set("week-number", 1);
+document.getElementById("week-after").click();
 document.querySelector("input[value=minutes]").click();
 for (const click of [1, 2]) document.querySelectorAll("table.sortable button")[2].click();
-document.getElementById("week-after").click();
-await wait();
-const found = { before, after: see(), week: document.getElementById("week-shown").value,
-  wide: document.documentElement.scrollWidth, screen: innerWidth };
-parent.postMessage(JSON.stringify(found), "*");
-</script>
-"""
-FRAME = """<!doctype html>
-<title>A screen of any width: the browser's own window has at least 500 pixels</title>
-<iframe src="report.html" width="{width}" height="900" style="border: 0"></iframe>
-<pre id="probe"></pre>
-<script>addEventListener("message", (event) => (document.getElementById("probe").textContent = event.data));</script>
 """
 
 
-def opened(path: Path) -> tuple[dict[str, Any], str]:
-    """Open a page without network; return what the probe found, and what the console said."""
-    assert BROWSER is not None
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom"]
-    options += ["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0"]
-    options += [
-        "--virtual-time-budget=10000",
-        "--window-size=1400,1000",
-        f"--user-data-dir={path.parent / 'profile'}",
-    ]
-    done = subprocess.run([BROWSER, *options, path.as_uri()], capture_output=True, text=True, timeout=300, check=True)
-    found = re.search(r'<pre id="probe">(.+?)</pre>', done.stdout, re.DOTALL)
-    assert found is not None, done.stderr
-    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")), "\n".join(console)
+class Browser:
+    """Chromium, spoken to by the DevTools protocol over pipes.
+
+    Attributes:
+        complaints: errors, and whatever else came to the console.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        read, self._to = os.pipe()
+        found, write = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", START, str(read), str(write), str(PROGRAM), *OPTIONS, f"--user-data-dir={profile}"],
+            pass_fds=(read, write),
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(read)
+        os.close(write)
+        self._from = os.fdopen(found, "rb")
+        self._watchdog = threading.Timer(SECONDS, self._process.kill)
+        self._watchdog.start()
+        self._calls = 0
+        self._session: dict[str, str] = {}
+        self.complaints: list[Any] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method and wait for its answer."""
+        self._calls += 1
+        message = {"id": self._calls, "method": method, "params": parameters, **self._session}
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = json.loads(self._read())
+            if answer.get("id") == self._calls:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+            if answer["method"] in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
+                self.complaints.append(answer["params"])
+
+    def _read(self) -> bytes:
+        message = bytearray()
+        while (byte := self._from.read(1)) != b"\0":
+            assert byte, "the browser has ended"
+            message += byte
+        return bytes(message)
+
+    def evaluate(self, script: str) -> Any:
+        """Return the value of an expression in the page, that of a promise once it is kept."""
+        found = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def close(self) -> None:
+        """End it."""
+        self._watchdog.cancel()
+        self._process.kill()
+        self._process.wait()
+        self._from.close()
+        os.close(self._to)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    found = Browser(tmp_path / "profile")
+    yield found
+    found.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_works_in_a_browser(stand_ins: Comparison, tmp_path: Path, width: int) -> None:
+def test_it_works_in_a_browser(stand_ins: Comparison, tmp_path: Path, browser: Browser, width: int) -> None:
     path = tmp_path / "report.html"
     html.write(stand_ins, path)
-    path.write_text(path.read_text(encoding="utf-8").replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    frame = tmp_path / "frame.html"
-    frame.write_text(FRAME.format(width=width), encoding="utf-8")
-    found, console = opened(frame)
-    assert console == ""
-    assert found["wide"] <= found["screen"] == width
-    before, after = found["before"], found["after"]
-    assert len(before["week"]) == 8  # four stacked, PV, import, SOC and price
-    assert all("NaN" not in path for path in [*before["week"], *before["learning"], *after["learning"]])
-    assert before["right"] != after["right"]
-    assert before["week"] != after["week"]
-    assert before["caption"] != after["caption"]
-    assert found["week"] == "2"
+    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+    browser.call("Page.navigate", url=path.as_uri())
+    assert browser.evaluate(DRAWN)
+    before = browser.evaluate(SEE + "see()")
+    browser.evaluate(USE)
+    after = browser.evaluate("see()")
+    assert browser.complaints == []
+    assert browser.evaluate("innerWidth") == width
+    assert before["wide"] <= width
+    assert len(before["week"]) == len(after["week"]) == 8  # four stacked, PV, import, SOC and price
     assert len(before["learning"]) == len(after["learning"]) == 4
-    assert before["learning"] != after["learning"]
-    assert before["note"] == after["note"] == ""
+    assert not any("NaN" in path for found in (before, after) for path in [*found["week"], *found["learning"]])
+    for picture in ("map", "week", "caption", "learning"):
+        assert before[picture] != after[picture]
+    assert (before["note"], after["note"], after["number"]) == ("", "", "2")
     assert before["first"] == stand_ins.entries[0].name
     assert after["first"].rstrip(" !") == max(stand_ins.entries, key=lambda one: one.standing.objective.value).name
