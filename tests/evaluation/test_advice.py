@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from litgrid.evaluation.advice import advise
+from litgrid.evaluation.advice import advise, is_more_than_noise
 from litgrid.evaluation.comparison import Entry, Kind
-from litgrid.evaluation.statistics import Sample, standings
+from litgrid.evaluation.statistics import Estimate, Improvement, Sample, standings
 from litgrid.scenarios.scenario_set import ScenarioSet
 
 Costs = list[list[float]]
@@ -51,6 +51,24 @@ def test_a_rule_that_is_better(four_hours: ScenarioSet) -> None:
         "Choose the rule other: no agent does better. Of the agents, sac has the smallest objective."
     )
     assert "3 PEN (3.1%) more than the best rule, other: more than noise" in text
+
+
+@pytest.mark.parametrize(
+    ("difference", "probability", "seeds", "expected"),
+    [
+        ((-2.0, -3.0, -1.0), 0.99, 3, True),
+        ((2.0, 1.0, 3.0), 0.01, 3, True),
+        ((-2.0, -3.0, 1.0), 0.99, 3, False),  # the interval has 0 in it
+        ((-2.0, -3.0, -1.0), 0.9, 3, False),  # one seed in ten is worse
+        ((-2.0, -3.0, -1.0), 0.99, 2, None),
+        ((-2.0, None, None), 1.0, 3, None),
+    ],
+)
+def test_more_than_noise(
+    difference: tuple[float, float | None, float | None], probability: float, seeds: int, expected: bool | None
+) -> None:
+    found = Improvement("rule", Estimate(probability, None, None), Estimate(*difference))
+    assert is_more_than_noise(found, seeds) is expected
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def make_run(folder: Path, rate: float, seed: int, metrics: str = METRICS) -> Pa
     """The folder of a run, as far as a comparison reads it."""
     folder.mkdir(parents=True)
     config = {"seed_everything": seed, "model": {"rate": rate, "init_args": {"seed": seed}}, "runs": str(folder)}
+    config["data"] = {"folder": str(folder / "scenarios")}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     (folder / "metrics.csv").write_text(metrics, encoding="utf-8")
     return folder
