@@ -84,7 +84,6 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "fake.py"
     path.write_text(FAKE, encoding="utf-8")
     monkeypatch.setattr("litgrid.cli.experiments.jobs.CHILD", (str(path),))
-    monkeypatch.setattr("litgrid.cli.experiments.jobs.POLL_SECONDS", 0.05)
     monkeypatch.chdir(tmp_path)
     return path
 
@@ -94,7 +93,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The runs of each comparison that was made."""
     calls: list[list[str]] = []
 
-    def compare(runs: list[Path], folder: Path, experiment: object) -> None:  # noqa: ARG001
+    def compare(runs: list[Path], folder: Path, experiment: object, site: Path | None) -> None:  # noqa: ARG001
         calls.append([run.relative_to(folder.parents[1]).as_posix() for run in runs])
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "comparison.json").write_text(json.dumps({"runs": len(runs)}), encoding="utf-8")
@@ -191,6 +190,24 @@ def test_only_what_a_run_is_made_from_counts(write: Write, tmp_path: Path) -> No
         (tmp_path / "carbon.csv").write_text(content, encoding="utf-8")
         found.append(plan(write(sites=["site.yaml"]))[0].settings)
     assert len({before[0], *found}) == 3, "the content of a file that the site names counts"
+
+
+def test_numbers_of_rules_count_for_the_comparison_alone(
+    write: Write, compared: list[list[str]], tmp_path: Path
+) -> None:
+    site = (CONFIGS / "sites" / "small.yaml").read_text(encoding="utf-8").split("rules:")[0]
+    path = write(sites=["site.yaml"], seeds=1)
+    for spread in ("true", "false", "false"):
+        text = f"{site}\nrules: {{time_of_use: {{spread: {spread}}}}}\n"
+        (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+        for part in plan(path):
+            if part.state() != "done":
+                assert spread == "true"
+                finish(part)
+        assert main(["experiment", "--config", str(path)]) == 0
+    assert len(compared) == 2
+    assert plan(path)[0].rules == tmp_path / "site.yaml"
+    assert plan(write(options={"data.site.battery.power_kw": 1}))[0].rules is None
 
 
 def test_how_far_a_part_is(write: Write) -> None:

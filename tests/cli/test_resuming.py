@@ -25,6 +25,7 @@ from litgrid.cli.runs import latest_run
 from litgrid.errors import InputError
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
+from litgrid.site.rules import TimeOfUse
 from litgrid.site.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +145,13 @@ def test_other_settings_are_refused(
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_rules_may_get_other_numbers(fit: Fit, run: Path) -> None:
+    spread = str(not TimeOfUse().spread).lower()
+    assert fit("--data.site.rules.time_of_use.spread", spread, "--ckpt_path", "last") == 0
+    kept = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    assert kept["data"]["site"]["rules"]["time_of_use"]["spread"] is not TimeOfUse().spread
 
 
 def test_none_at_all_is_wrong_input(fit: Fit, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

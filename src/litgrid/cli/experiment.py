@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 
 from litgrid.cli.experiments.config import Experiment, read_experiment
 from litgrid.cli.experiments.final import compare_sites
-from litgrid.cli.experiments.jobs import Outcome, work
 from litgrid.cli.experiments.parts import Part, parts
+from litgrid.cli.experiments.work import Outcome, work
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.errors import Stopped
 

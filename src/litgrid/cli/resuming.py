@@ -14,6 +14,8 @@ from litgrid.cli.runs import folder_of, run_of
 from litgrid.errors import InputError
 
 FRAMES = "model.init_args.budget.total_frames"
+FREE = "data.site.rules."
+"""Numbers of rules, which training does not look at."""
 FIXED = (
     "seed_everything",
     "model",
@@ -57,7 +59,8 @@ def refuse_changes(checkpoint: Path, config: str) -> None:
     before = settings(kept)
     now = dict(leaves(yaml.safe_load(config)))
     for key in before | now:
-        fixed = any(key == name or key.startswith(f"{name}.") for name in FIXED) and key != FRAMES
+        fixed = any(key == name or key.startswith(f"{name}.") for name in FIXED)
+        fixed = fixed and key != FRAMES and not key.startswith(FREE)
         if fixed and before.get(key) != now.get(key):
             raise InputError(f"{key}: found {now.get(key)}, expected {before.get(key)}, as in {kept} of the run")
     frames = saved.frames_of(saved.read(checkpoint))

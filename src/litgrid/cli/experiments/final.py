@@ -12,9 +12,10 @@ from litgrid.algorithms.files import sha256_of, write_whole
 from litgrid.algorithms.saved import BEST
 from litgrid.cli.compare import compare_runs
 from litgrid.cli.experiments.config import Experiment
-from litgrid.cli.experiments.parts import COMPARISON, Part
+from litgrid.cli.experiments.parts import COMPARISON, Part, content
 from litgrid.evaluation.tables import text
 from litgrid.scenarios import store
+from litgrid.site.site import read_site
 
 Figures = dict[str, Any]
 MADE_FROM = "made_from.json"
@@ -46,18 +47,23 @@ def compare_sites(experiment: Experiment, planned: Sequence[Part], say: Callable
 def _compared(done: Sequence[Part], folder: Path, experiment: Experiment) -> Figures:
     """Compare runs, or read what came of it when the same were compared before."""
     agents = {part.name: [part.settings, sha256_of(part.folder / "checkpoints" / BEST)] for part in done}
-    made_from = {"agents": agents, **dataclasses.asdict(experiment.comparison)}
+    sites = {part.rules for part in done}
+    site = sites.pop() if len(sites) == 1 else None
+    rules = None if site is None else content(read_site(site).rules)
+    made_from = {"agents": agents, "rules": rules, **dataclasses.asdict(experiment.comparison)}
     kept, path = folder / MADE_FROM, folder / FIGURES
     if not (path.is_file() and kept.is_file() and json.loads(kept.read_bytes()) == made_from):
         kept.unlink(missing_ok=True)
-        _compare([part.folder for part in done], folder, experiment)
+        _compare([part.folder for part in done], folder, experiment, site)
         write_whole(kept, (json.dumps(made_from, indent=2) + "\n").encode())
     figures: Figures = json.loads(path.read_bytes())
     return figures
 
 
-def _compare(runs: list[Path], folder: Path, experiment: Experiment) -> None:
+def _compare(runs: list[Path], folder: Path, experiment: Experiment, site: Path | None) -> None:
     """Compare runs as ``compare`` does, its files into a folder."""
     final, scenarios = experiment.comparison, Path(experiment.options.get("data.folder", store.FOLDER))
-    names = final.controllers
-    print(text(compare_runs(runs, folder, controllers=names, split=final.split, folder=scenarios)), flush=True)
+    comparison = compare_runs(
+        runs, folder, controllers=final.controllers, split=final.split, config=site, folder=scenarios
+    )
+    print(text(comparison), flush=True)

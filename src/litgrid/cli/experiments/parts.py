@@ -19,6 +19,7 @@ from litgrid.algorithms.files import sha256_of, write_whole
 from litgrid.algorithms.saved import BEST, LAST
 from litgrid.cli.experiments.config import NAME, Experiment, Options
 from litgrid.errors import InputError
+from litgrid.site.rules import Rules
 from litgrid.site.site import Site, read_site
 
 State = Literal["new", "unfinished", "changed", "done"]
@@ -39,6 +40,7 @@ class Part:
         seed: of the training.
         options: of ``fit``, all but where to go on.
         settings: hash of all that the run is made from.
+        rules: the site's file, with the present numbers of its rules; None where options change the site.
     """
 
     root: Path
@@ -47,6 +49,7 @@ class Part:
     seed: int
     options: tuple[str, ...]
     settings: str
+    rules: Path | None
 
     @property
     def name(self) -> str:
@@ -144,6 +147,7 @@ def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: i
     recipe = experiment.algorithms[algorithm]
     configs = [str(Path(config.absolute).resolve()) for config in recipe.configs]
     given = {**experiment.options, **recipe.options}
+    altered = any(key.startswith("data.site.") for key in given)
     own = {
         "data.site": path,
         "runs": str(experiment.folder),
@@ -154,11 +158,12 @@ def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: i
     options = [*(f"--config={config}" for config in configs), *_arguments(own), *_arguments(given)]
     made_from = {
         "configs": [yaml.safe_load(Path(config).read_bytes()) for config in configs],
-        "site": _content(dataclasses.asdict(site)),
+        "site": content(dataclasses.replace(site, rules=Rules())),  # training does not look at them
         "options": given,
         "seed": seed,
     }
-    return Part(experiment.folder, site.name, algorithm, seed, tuple(options), _hash(made_from))
+    rules = None if altered else Path(path)
+    return Part(experiment.folder, site.name, algorithm, seed, tuple(options), _hash(made_from), rules)
 
 
 def _arguments(options: Options) -> Iterator[str]:
@@ -166,12 +171,14 @@ def _arguments(options: Options) -> Iterator[str]:
         yield f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
-def _content(value: Any) -> Any:
-    """Plain data, with the content of files in place of their names."""
+def content(value: Any) -> Any:
+    """Return plain data, with the content of files in place of their names."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return content(dataclasses.asdict(value))
     if isinstance(value, dict):
-        return {key: _content(part) for key, part in value.items()}
+        return {key: content(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_content(part) for part in value]
+        return [content(part) for part in value]
     return {"sha256": sha256_of(Path(value))} if isinstance(value, os.PathLike) else value
 
 
