@@ -105,9 +105,9 @@ class Algorithm(LightningModule, ABC):
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments, exploration and replay; ``seed_everything`` of the configuration.
         matmul: precision of products of float32 matrices; ``high`` allows TF32 on a GPU, ``medium`` bfloat16.
-        execution: how updates and the policy run. ``compiled`` fuses operations (``torch.compile``), after a minute of
-            compiling; ``cuda_graph`` launches all of an update's kernels, and all of the policy's, at once. Neither
-            changes what is learned beyond rounding, nor what is saved.
+        execution: how updates run. ``compiled`` fuses the operations of the loss and its gradient (``torch.compile``),
+            after a minute of compiling; ``cuda_graph`` launches all their kernels at once, and all of the policy's.
+            Neither changes what is learned beyond rounding, nor what is saved.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""How updates and the policy run: as they are written, compiled, or replayed as CUDA graphs."""
+"""How updates run: as they are written, compiled, or replayed as a CUDA graph, and the policy as another."""
 
 from __future__ import annotations
 
@@ -68,13 +68,8 @@ def gradients(function: Gradients, execution: Execution) -> Gradients:
 
 
 def of_policy(execution: Execution) -> dict[str, Any]:
-    """Return the options of TorchRL's collector."""
-    match execution:
-        case "compiled":  # from the first call on: a run that is resumed has to round as the one that was not stopped
-            return {"compile_policy": {"warmup": 0, **_compiling()}}
-        case "cuda_graph":
-            return {"cudagraph_policy": True}
-    return {}
+    """Return the options of TorchRL's collector; compiled, it would be compiled three times, and gain nothing."""
+    return {"cudagraph_policy": True} if execution == "cuda_graph" else {}
 
 
 def _compiling() -> dict[str, Any]:
