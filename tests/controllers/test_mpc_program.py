@@ -39,8 +39,9 @@ def horizon(net: list[float], charges: int = 1, **changes: Any) -> Horizon:
     return stand._replace(**changes)
 
 
-def test_the_peak_is_levelled_by_charging_before_it(small_site: Site) -> None:
-    plan = HorizonProgram(site_with(small_site, 10.0), STEPS).solve(horizon([2.0, 6.0, 4.0]))
+@pytest.mark.parametrize("step", [4, 5, 6, 7])  # every place that the present can have in the ring
+def test_the_peak_is_levelled_by_charging_before_it(step: int, small_site: Site) -> None:
+    plan = HorizonProgram(site_with(small_site, 10.0), STEPS).solve(horizon([2.0, 6.0, 4.0], step=step))
     # 12 kWh of load less 3 stored, levelled over three hours: 3 kW in each
     assert plan.battery_kwh == pytest.approx(1.0)
     assert plan.cost == pytest.approx(PRICE * 9.0 + 10.0 * 3.0, abs=1e-4)
@@ -74,10 +75,11 @@ def test_several_demand_charges(small_site: Site) -> None:
     assert plan.cost == pytest.approx(PRICE * 9.0 + 10.0 * 2.5 + 4.0 * 4.0, abs=1e-4)
 
 
-def test_vehicles_level_the_peak_without_a_battery(small_site: Site) -> None:
+@pytest.mark.parametrize("step", [4, 5, 6, 7])
+def test_vehicles_level_the_peak_without_a_battery(step: int, small_site: Site) -> None:
     vehicle = Vehicles(np.array([0]), np.array([3]), np.array([3.0]), np.array([2.0]))
     plan = HorizonProgram(site_with(small_site, 10.0, capacity_kwh=0.0), STEPS).solve(
-        horizon([3.0, 1.0, 2.0], vehicles=envelope(vehicle, STEPS))
+        horizon([3.0, 1.0, 2.0], step=step, vehicles=envelope(vehicle, STEPS))
     )
     assert plan.vehicles_kwh == pytest.approx(0.0)
     bought_later = -PRICE * 3.0  # what is charged within the horizon need not be bought after it

@@ -111,7 +111,7 @@ class PredictiveControl:
         )
 
     def _with_margin(self, net_kwh: Values) -> Values:
-        """Raise what is expected to be imported; the present step is known."""
+        """Raise the load that PV is expected to leave over; the present step is known."""
         raised = net_kwh + self._settings.load_margin * np.maximum(net_kwh, 0.0)
         raised[0] = net_kwh[0]
         return raised

@@ -80,7 +80,7 @@ class Mpc:
 
     Args:
         horizon_hours: how far each plan goes; forecasts reach 24 hours, later ones repeat them.
-        load_margin: share by which what is expected to be imported (load + vehicles - PV) is raised.
+        load_margin: share by which the load is raised that PV is expected to leave over (load - PV, where positive).
         load_memory: what is left after an hour of the load's present relative deviation from its forecast, 0..1.
         pv_memory: the same of PV.
         hold_per_kwh: what an hour with a kWh more in battery or vehicles is worth, in the currency. Between plans that
