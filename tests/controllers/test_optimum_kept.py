@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from litgrid.controllers import kept as module
 from litgrid.controllers.kept import kept, key
 from litgrid.controllers.optimum import solve
 from litgrid.controllers.solution import Solution
@@ -63,6 +62,6 @@ def test_scenarios_without_a_folder_and_folders_that_can_not_be_written_to(
 ) -> None:
     assert two_days.folder is not None
     kept(dataclasses.replace(two_days, folder=None), lambda _: [])
-    monkeypatch.setattr(module.os, "access", lambda *_: False)
+    monkeypatch.setattr("litgrid.controllers.kept.os.access", lambda *_: False)
     assert kept(two_days, lambda _: []) == []
     assert list(two_days.folder.iterdir()) == []

@@ -38,6 +38,13 @@ def test_a_full_step_sets_stays_apart() -> None:
     assert len(group(stays([0, 0], [3, 3], [0.9, 1.0], [1.0, 1.0])).arrival) == 2
 
 
+def test_a_stay_takes_what_the_others_can_not() -> None:
+    """Both go at full power in the first step, and share what the group takes in the second."""
+    found = stays([0, 0], [3, 3], [1.5, 1.5], [1.0, 1.0])
+    _, shared = share_out(found, group(found), np.array([2.0, 1.0, 0.0]))
+    assert shared.tolist() == [1.0, 0.5, 0.0, 1.0, 0.5, 0.0]
+
+
 @st.composite
 def schedules(draw: st.DrawFn) -> tuple[Stays, list[np.ndarray[tuple[int], np.dtype[np.float64]]]]:
     """Stays in a few windows, and what each takes in its steps, within its limits."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from litgrid.controllers import Controller, make
 from litgrid.controllers.optimum import Optimum, solve
 from litgrid.controllers.program import Values
+from litgrid.controllers.solution import relaxed_objective
 from litgrid.errors import InputError
 from litgrid.evaluation.accounting import Figures, yearly
 from litgrid.evaluation.rollout import rollout
@@ -241,6 +242,7 @@ def test_a_second_solver_agrees_and_no_controller_is_better(scenarios: ScenarioS
     tolerance = 1e-6 * max(1.0, solution.objective)
     assert solution.objective == pytest.approx(SecondProgram(scenarios).solve(), abs=tolerance)
     assert solution.simultaneous_kwh < 1e-6
+    assert relaxed_objective(Simulator(scenarios, dtype=torch.float64), 0) <= solution.objective + tolerance
     (replayed,) = accounts(scenarios, controller)
     assert replayed["objective"] == pytest.approx(solution.objective, abs=tolerance)
     assert replayed["soc_correction_kwh"] < 1e-6  # it ends no lower than it began

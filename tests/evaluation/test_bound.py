@@ -3,14 +3,21 @@
 import dataclasses
 
 import pytest
+import torch
 
+from litgrid.controllers import make
 from litgrid.controllers.optimum import solve
 from litgrid.evaluation.bound import bound, certified, table
 from litgrid.evaluation.flexibility import CASES, flexibility
 from litgrid.evaluation.flexibility import table as flexibility_table
+from litgrid.evaluation.report import row
+from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.site.site import Objective, Site, replace
+from litgrid.sim.simulator import Simulator
+from litgrid.site.site import DemandCharge, Site, Tariff, replace
+
+BOUNDS = ("optimum", "optimum_served")
 
 
 def test_the_bound_of_four_hours(four_hours: ScenarioSet) -> None:
@@ -35,15 +42,25 @@ def test_there_is_no_bound_without_a_certificate(four_hours: ScenarioSet) -> Non
 
 
 def test_more_flexibility_costs_no_more(small_site: Site) -> None:
-    site = replace(small_site, objective=Objective(unserved_per_kwh=100.0))
-    found = {case["case"]: case for case in flexibility(random_scenarios(site, 1, 48, seed=3))}
+    found = {case["case"]: case for case in flexibility(random_scenarios(small_site, 1, 48, seed=3))}
     assert list(found) == list(CASES)
     cost = {case: figures["objective"] for case, figures in found.items()}
     assert cost["none"] >= cost["sockets"] >= cost["both"] >= cost["both_v2g"]
-    assert cost["none"] >= cost["battery"] >= cost["both"]
-    assert cost["both_served"] == pytest.approx(cost["both"])  # at 100 a kWh nobody goes without, either
-    assert found["both_served"]["ev_unserved_kwh"] == pytest.approx(0.0, abs=1e-6)
+    assert cost["none"] >= cost["battery"] >= cost["both"] >= cost["optimum"]
+    for case in ("none", "sockets", "battery", "both"):
+        assert found[case]["ev_unserved_kwh"] == pytest.approx(0.0, abs=1e-6)
+    assert found["both_v2g"]["relaxation"]
+    assert found["both_v2g"]["bill"] is None
     assert found["none"]["saved"] == 0.0
     assert found["sockets"]["saved"] == pytest.approx(cost["none"] - cost["sockets"])
-    assert found["battery"]["ev_unserved_kwh"] == found["none"]["ev_unserved_kwh"] == pytest.approx(0.0, abs=1e-9)
     assert len(flexibility_table(list(found.values()), "PEN").splitlines()) == 2 + len(CASES)
+
+
+def test_the_optimum_at_full_service(small_site: Site) -> None:
+    """A demand charge that is dearer than a vehicle's energy for one hour's peak."""
+    site = replace(small_site, tariff=Tariff(demand=[DemandCharge(500.0)]))
+    scenarios = random_scenarios(site, 1, 48)
+    best, full = (row(rollout(Simulator(scenarios, dtype=torch.float64), make(name, scenarios))) for name in BOUNDS)
+    assert best["ev_service"] < 0.99
+    assert full["ev_unserved_kwh"] == pytest.approx(0.0, abs=1e-6)
+    assert best["objective"] < full["objective"]

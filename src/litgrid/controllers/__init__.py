@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from litgrid.controllers.controller import Controller
 from litgrid.controllers.idle import Idle
-from litgrid.controllers.optimum import Optimum
+from litgrid.controllers.optimum import Optimum, ServedOptimum
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.time_of_use import TimeOfUse
 from litgrid.controllers.uncontrolled import Uncontrolled
@@ -35,6 +35,7 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "time_of_use": lambda scenarios: TimeOfUse(_site("time_of_use", scenarios)),
     "water_filling": lambda scenarios: WaterFilling(_site("water_filling", scenarios)),
     "optimum": Optimum,
+    "optimum_served": ServedOptimum,
 }
 """Name -> what makes the controller for scenarios: it may read their site, and only bounds look at the scenarios."""
 

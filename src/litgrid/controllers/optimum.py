@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
@@ -14,6 +15,10 @@ from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.sim.worlds import AnyView, Scenarios
+from litgrid.site.site import replace
+
+PRICELESS = 1e3
+"""Price of a kWh unserved at which none is: no tariff charges so much for one."""
 
 
 def solve(scenarios: ScenarioSet) -> list[Solution]:
@@ -57,6 +62,28 @@ class Optimum:
         assert isinstance(view, View)
         step = view.step.clamp(max=self._actions.shape[1] - 1)
         return self._actions[view.scenario.cpu(), step.cpu()].to(view.bess_soc)
+
+
+class ServedOptimum(Optimum):
+    """The optimum at full service: no vehicle goes without what it could get, whatever that costs.
+
+    Args:
+        scenarios: years of a site.
+
+    Raises:
+        InputError: the scenarios are those of a district.
+    """
+
+    name = "optimum_served"
+
+    def __init__(self, scenarios: Scenarios) -> None:
+        super().__init__(served(scenarios) if isinstance(scenarios, ScenarioSet) else scenarios)
+
+
+def served(scenarios: ScenarioSet) -> ScenarioSet:
+    """The same years with a price of unserved energy at which there is none."""
+    objective = replace(scenarios.site.objective, unserved_per_kwh=PRICELESS)
+    return dataclasses.replace(scenarios, site=replace(scenarios.site, objective=objective))
 
 
 def _actions(scenarios: ScenarioSet, solution: Solution) -> Tensor:

@@ -101,13 +101,8 @@ def group(found: Stays) -> Groups:
     """
     whole = np.floor(found.need_kwh / found.full_kwh + 1e-9)
     limit = np.where(whole > 0, found.full_kwh, 0.0)
-    keys = np.stack([found.arrival, found.departure, found.efficiency, whole, limit])
-    order = np.lexsort(keys)
-    new = np.ones(len(order), dtype=np.bool_)
-    new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(0)
-    member = np.empty(len(order), dtype=np.int64)
-    member[order] = np.cumsum(new) - 1
-    first, count = order[new], int(new.sum())
+    member, first = _alike(np.stack([found.arrival, found.departure, found.efficiency, whole, limit]))
+    count = len(first)
     return Groups(
         member=member,
         arrival=found.arrival[first],
@@ -116,6 +111,31 @@ def group(found: Stays) -> Groups:
         most_kwh=sums(member, np.minimum(found.full_kwh, found.need_kwh), count),
         efficiency=found.efficiency[first],
     )
+
+
+def pool(found: Stays) -> Stays:
+    """V2G stays of the same steps as those of one large vehicle: a relaxation, which can do all that they can."""
+    member, first = _alike(np.stack([found.arrival, found.departure, found.efficiency]))
+    return Stays(
+        socket=found.socket[first],
+        arrival=found.arrival[first],
+        departure=found.departure[first],
+        start_kwh=sums(member, found.start_kwh, len(first)),
+        due_kwh=sums(member, found.due_kwh, len(first)),
+        capacity_kwh=sums(member, found.capacity_kwh, len(first)),
+        full_kwh=sums(member, found.full_kwh, len(first)),
+        efficiency=found.efficiency[first],
+    )
+
+
+def _alike(keys: Values) -> tuple[Integers, Integers]:
+    """Number the groups of equal columns [K, M]: the group [M] of each, and the first [G] of each group."""
+    order = np.lexsort(keys)
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(0)
+    member = np.empty(len(order), dtype=np.int64)
+    member[order] = np.cumsum(new) - 1
+    return member, order[new]
 
 
 def sums(member: Integers, values: Values, count: int) -> Values:

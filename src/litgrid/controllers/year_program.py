@@ -19,7 +19,7 @@ from litgrid.controllers.site_program import (
     peaks,
 )
 from litgrid.controllers.socket_program import Charged, Discharged, charged, discharged, unserved_cost
-from litgrid.controllers.stays import stays
+from litgrid.controllers.stays import pool, stays
 from litgrid.sim.simulator import Simulator
 
 
@@ -46,12 +46,13 @@ class YearProgram:
     discharged: Discharged
 
 
-def year_program(simulator: Simulator, year: int) -> YearProgram:
+def year_program(simulator: Simulator, year: int, pooled: bool = False) -> YearProgram:
     """Write a year down.
 
     Args:
         simulator: of the scenarios, float64, on the CPU.
         year: number of the scenario.
+        pooled: take V2G vehicles with the same steps for one (``stays.pool``): a smaller program, and a relaxation.
     """
     site, program = simulator.site, Program()
     series, unserved = _series(simulator, year), marginal(site).unserved
@@ -67,7 +68,7 @@ def year_program(simulator: Simulator, year: int) -> YearProgram:
         peaks=_monthly_peaks(program, connection, simulator),
         battery=storage,
         charged=charged(program, connection, charging, unserved),
-        discharged=discharged(program, connection, both_ways, unserved),
+        discharged=discharged(program, connection, pool(both_ways) if pooled else both_ways, unserved),
     )
 
 
