@@ -91,6 +91,6 @@ def test_memory_is_that_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_memory, "YEARS", 1)
     monkeypatch.setattr(bench_memory, "SOCKETS", 4)
     memory = bench_memory.measure()
-    # a row: 8 series, 2 bookings, 3 parts for each socket, and 107 features of the observation
-    assert memory["table_bytes"] == 4 * 8761 * (8 + 2 + 3 * 4 + 107)
+    # a row: 10 series, 2 bookings, 3 parts for each socket, and 155 features of the observation
+    assert memory["table_bytes"] == 4 * 8761 * (10 + 2 + 3 * 4 + 155)
     assert memory["peak_bytes"] >= memory["scenarios_peak_bytes"] >= memory["program_bytes"] > 0

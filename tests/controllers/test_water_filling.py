@@ -11,8 +11,7 @@ from torch import Tensor
 
 from litgrid.controllers.coming_day import ComingDay, arrivals_kw
 from litgrid.controllers.self_consumption import SelfConsumption
-from litgrid.controllers.uncontrolled import charge_at_once
-from litgrid.controllers.water_filling import WaterFilling, below_level
+from litgrid.controllers.water_filling import WaterFilling
 from litgrid.controllers.water_level import PARTS, ROUNDS, Storage, lowest_level_kw, reserve_kwh
 from litgrid.evaluation.rollout import rollout
 from litgrid.evaluation.tuning import with_settings
@@ -189,13 +188,12 @@ SITES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("vehicles", ["at_once", "below_level"])
 @pytest.mark.parametrize("changes", SITES.values(), ids=SITES)
 def test_vehicles_get_what_they_need_and_nothing_stored_is_exported(
-    changes: dict[str, Any], vehicles: str, small_site: Site, random_scenarios: Draw
+    changes: dict[str, Any], small_site: Site, random_scenarios: Draw
 ) -> None:
     scenarios = random_scenarios(replace(small_site, **changes), days=5)
-    run = rollout(Simulator(scenarios, dtype=torch.float64), rule(scenarios.site, vehicles=vehicles))
+    run = rollout(Simulator(scenarios, dtype=torch.float64), rule(scenarios.site))
     torch.testing.assert_close(run.flows.ev_unserved, torch.zeros_like(run.flows.ev_unserved))
     torch.testing.assert_close(run.flows.ev_stored.sum(1), run.flows.ev_deliverable.sum(1))
     assert float(torch.minimum(run.flows.bess_discharge, run.flows.grid_export).max()) < 1e-9
@@ -242,18 +240,3 @@ def test_expected_vehicles_are_the_sites_energy(small_site: Site) -> None:
     assert kw[18] == pytest.approx(2.0 * kw[12])
     assert (kw[:9] == 0).all()
     assert kw[22] == 0
-
-
-def test_vehicles_below_a_level(small_site: Site, random_scenarios: Draw) -> None:
-    """With room they charge at once; without, evenly over the rest of their stays; in between, up to the level."""
-    simulator = Simulator(random_scenarios(small_site, scenarios=1, days=2), dtype=torch.float64)
-    view = simulator.view(simulator.initial(torch.zeros(48, dtype=torch.long), torch.arange(48)))
-    once, base = charge_at_once(view), view.load_kw - view.pv_kw
-    torch.testing.assert_close(below_level(view, once, base + 100.0), once)
-    even = below_level(view, once, base)
-    needed = (view.soc_required - view.ev_soc).clamp(min=0.0) / (view.socket_rate * view.socket_efficiency)
-    torch.testing.assert_close(even, (needed / view.left.clamp(min=1)).clamp(max=1.0))
-    most, least = (actions @ view.socket_power_kw for actions in (once, even))
-    assert int((most > least + 1.0).sum()) > 10
-    half = below_level(view, once, base + (most + least) / 2)
-    torch.testing.assert_close(half @ view.socket_power_kw, (most + least) / 2)

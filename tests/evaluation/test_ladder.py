@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from litgrid.controllers import make
-from litgrid.evaluation.ladder import Emissions, climb, ladders, total
+from litgrid.evaluation.ladder import Emissions, climb, ladders, total, without_pv
 from litgrid.evaluation.rollout import rollout
-from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.scenarios.scenario_set import SERIES, ScenarioSet
 from litgrid.sim.simulator import Simulator
 from litgrid.site.site import Site
 
@@ -45,6 +45,14 @@ def test_parts_add_up_and_an_agent_s_rung_is_the_mean_over_its_seeds(small_site:
         whole = total(climbed)
         assert whole["reduction_kg"] == pytest.approx(climbed[0]["co2_kg"] - climbed[-1]["co2_kg"], rel=1e-12)
         assert whole["direct_kg"] + whole["indirect_kg"] == pytest.approx(whole["reduction_kg"], rel=1e-12)
+
+
+def test_without_pv_none_is_forecast(small_site: Site, random_scenarios: Draw) -> None:
+    lit = random_scenarios(small_site, days=7)
+    dark = without_pv(lit).series
+    changed = {key for key in dark.keys() if not torch.equal(dark[key], lit.series[key])}  # noqa: SIM118 (a TensorDict)
+    assert changed == {key for key in SERIES if key.startswith("pv_")}
+    assert all(not dark[key].any() for key in changed)
 
 
 def test_climb() -> None:

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from litgrid.scenarios.build import build, mean7, persistence, stack_sessions, stream
+from litgrid.scenarios.build import PURPOSES, build, mean7, persistence, stack_sessions, stream
 from litgrid.scenarios.check import check
 from litgrid.scenarios.scenario_set import SERIES, SPLITS, ScenarioSet, Split
 from litgrid.scenarios.summary import figures
-from litgrid.site.site import Battery, Fleet, Location, Photovoltaics, Site, SocketGroup, Years, read_site, replace
+from litgrid.site.site import (
+    Battery,
+    Fleet,
+    Forecast,
+    ForecastErrors,
+    Location,
+    Photovoltaics,
+    Site,
+    SocketGroup,
+    Years,
+    read_site,
+    replace,
+)
 from litgrid.site.vehicles import Sessions
 
 IQUITOS = Path(__file__).resolve().parents[2] / "configs" / "sites" / "iquitos.yaml"
@@ -107,13 +119,25 @@ def test_no_two_splits_or_years_share_a_day(built: dict[Split, ScenarioSet]) -> 
 def test_streams_are_apart() -> None:
     site = read_site(IQUITOS)
     sites = [site, replace(site, seed=1)]
-    draws = {
-        stream(s, split, purpose).random()
-        for s in sites
-        for split in SPLITS
-        for purpose in ("weather", "load", "sessions")
-    }
-    assert len(draws) == 18
+    draws = {stream(s, split, purpose).random() for s in sites for split in SPLITS for purpose in PURPOSES}
+    assert len(draws) == 24
+
+
+def test_streams_stay_what_they_were() -> None:
+    """Years that were made before there were day-ahead forecasts are made again, bit for bit."""
+    for place, purpose in enumerate(("weather", "load", "sessions")):
+        seed = np.random.SeedSequence(0, spawn_key=(2, place))
+        assert stream(read_site(IQUITOS), "test", purpose).random() == np.random.default_rng(seed).random()
+
+
+def test_the_errors_of_forecasts_change_forecasts_alone(built: dict[Split, ScenarioSet], site: Site) -> None:
+    perfect = Forecast(ForecastErrors(0.0, 0.0, 0.85), ForecastErrors(0.0, 0.0, 0.7))
+    other, usual = build(replace(site, forecast=perfect), "test"), built["test"]
+    changed = {key for key in SERIES if not torch.equal(other.series[key], usual.series[key])}
+    assert changed == {"pv_day_ahead_kw", "load_day_ahead_kw"}
+    assert bool((other.sessions == usual.sessions).all())
+    for key in ("pv", "load"):
+        torch.testing.assert_close(other.series[f"{key}_day_ahead_kw"], other.series[f"{key}_kw"])
 
 
 def test_another_site_builds() -> None:

@@ -29,6 +29,17 @@ def test_sessions_are_valid_and_awkward(small_site: Site) -> None:
     assert 0.4 < float(connected.float().mean()) < 0.9
 
 
+def test_day_ahead_forecasts_are_near_and_possible(small_site: Site) -> None:
+    series = random_scenarios(small_site, steps=500, seed=1).series
+    lit = series["pv_kw"] > 1e-3
+    pv, load = (series[f"{key}_day_ahead_kw"] / series[f"{key}_kw"] for key in ("pv", "load"))
+    assert not torch.equal(series["pv_day_ahead_kw"], series["pv_kw"])
+    assert 0.49 < float(pv[lit].min()) < float(pv[lit].max()) < 1.51
+    assert 0.89 < float(load.min()) < float(load.max()) < 1.11
+    assert float(series["pv_day_ahead_kw"].max()) <= small_site.pv.ac_kw
+    assert not series["pv_day_ahead_kw"][series["pv_kw"] == 0].any()
+
+
 def test_the_seed_fixes_everything(small_site: Site) -> None:
     one, same, other = (random_scenarios(small_site, steps=100, seed=seed) for seed in (0, 0, 1))
     assert bool((one.series == same.series).all())

@@ -50,6 +50,12 @@ def test_figures(scenarios: ScenarioSet) -> None:
             "ev_impossible_kwh": pytest.approx(8.5),
             "ev_stay_hours": pytest.approx(2.5),
             "sessions": 4,
+            "pv_forecast_rmse_share": pytest.approx(0.9),
+            "pv_forecast_rmse_of_capacity": pytest.approx(0.18),
+            "pv_forecast_day_rmse_share": pytest.approx(0.9),
+            "pv_forecast_autocorrelation": None,
+            "load_forecast_mape": pytest.approx((47 * 0.8 + 0.875) / 48),
+            "load_forecast_day_rmse_share": pytest.approx(((99**2 + 96**2) / 2) ** 0.5 / 121.5),
         }
     ]
 
@@ -82,6 +88,21 @@ def test_the_table_has_a_line_a_year_and_units(scenarios: ScenarioSet) -> None:
     rows = summary.figures(scenarios)
     head, line = summary.table([{**rows[0], "performance_ratio": None}]).splitlines()
     assert len(head) == len(line)
-    for text in ("PV, kWh", "GHI, kWh/m2", "peak, kW", "impossible, kWh", "mean stay, h"):
+    for text in ("PV, kWh", "GHI, kWh/m2", "peak, kW", "impossible, kWh", "mean stay, h", "load forecast"):
         assert text in head
-    assert line.split() == ["test", "0", "480", "-", "19", "243", "8", "0.1", "24", "8.5", "4", "2.50"]
+    assert line.split() == [
+        "test",
+        "0",
+        "480",
+        "-",
+        "19",
+        "243",
+        "8",
+        "0.1",
+        "24",
+        "8.5",
+        "4",
+        "2.50",
+        "90.0%",
+        "80.2%",
+    ]

@@ -54,6 +54,8 @@ def test_the_columns_are_where_their_names_say(simulator: Simulator) -> None:
     per_hour = simulator.site.steps_per_day // 24
     second_hour = view.forecast("load_mean7_kw", 2 * per_hour)[:, per_hour:].mean(-1)
     torch.testing.assert_close(columns["load_mean7_1"], second_hour / 30.0)
+    last_hour = view.forecast("pv_day_ahead_kw", 24 * per_hour)[:, -per_hour:].mean(-1)
+    torch.testing.assert_close(columns["pv_day_ahead_23"], last_hour / 50.0)
     torch.testing.assert_close(columns["hour_sin"], torch.sin(view.hour / 24 * 2 * torch.pi))
 
 

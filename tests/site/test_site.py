@@ -9,6 +9,8 @@ from litgrid.site.site import (
     PRESETS,
     Battery,
     Fleet,
+    Forecast,
+    ForecastErrors,
     Load,
     Location,
     Objective,
@@ -174,6 +176,8 @@ def test_file_names_are_relative_to_the_sites_folder(tmp_path: Path, monkeypatch
         (lambda: Fleet(peak_factor=0), "fleet.peak_factor: found 0"),
         (lambda: Load(annual_kwh=8760, peak_kw=0.5), "load.peak_kw: found 0.5, expected at least the mean of 1.0 kW"),
         (lambda: Weather(temp_air_c=[20.0]), "weather.temp_air_c: found 1 values, expected 12"),
+        (lambda: Forecast(pv=ForecastErrors(-0.1, 0.1, 0.5)), "forecast.pv.day_error: found -0.1, expected at least 0"),
+        (lambda: Forecast(load=ForecastErrors(0.1, 0.1, 1)), "forecast.load.hour_correlation: found 1, expected 0 to"),
     ],
 )
 def test_wrong_values_in_python(make: type, message: str) -> None:

@@ -22,7 +22,6 @@ from litgrid.controllers.water_level import (
 )
 from litgrid.sim.view import View
 from litgrid.sim.worlds import AnyView
-from litgrid.site.rules import WaterFilling as Settings
 from litgrid.site.site import Site
 
 TUNED = ("load_margin", "pv_margin", "load_memory", "pv_memory", "peak_share", "floor_kw", "precharge_share")
@@ -30,7 +29,7 @@ TUNED = ("load_margin", "pv_margin", "load_memory", "pv_memory", "peak_share", "
 
 
 class WaterFilling:
-    """Holds the import at the lowest level that the battery can reach over the next 24 hours.
+    """Vehicles at once; the battery holds the import at the lowest level that it can reach over the next 24 hours.
 
     Args:
         site: that it controls.
@@ -41,11 +40,11 @@ class WaterFilling:
     seed = None
 
     def __init__(self, site: Site, numbers: dict[str, Tensor] | None = None) -> None:
-        self.settings: Settings = site.rules.water_filling
+        settings = site.rules.water_filling
         self.battery = storage_of(site)
         self.lowest_soc, self.capacity_kwh = site.battery.min_soc, site.battery.capacity_kwh
-        self.day = ComingDay(site, self.settings.forecast)
-        own: dict[str, Number] = {key: getattr(self.settings, key) for key in TUNED}
+        self.day = ComingDay(site, settings.forecast)
+        own: dict[str, Number] = {key: getattr(settings, key) for key in TUNED}
         own |= {key: values.unsqueeze(-1) for key, values in (numbers or {}).items()}
         self.expectation = Expectation(*(own[key] for key in Expectation._fields))
         self.peak_share, self.floor_kw, self.precharge = (own[key] for key in TUNED[-3:])
@@ -59,10 +58,6 @@ class WaterFilling:
         stored = (view.bess_soc - self.lowest_soc).clamp(min=0.0) * self.capacity_kwh
         level = lowest_level_kw(net, hold, stored, self.precharge, self.battery)
         target = torch.maximum(level.unsqueeze(-1), hold)
-        if self.settings.vehicles == "below_level":
-            sockets = below_level(view, sockets, target[:, 0])
-            now = view.load_kw - view.pv_kw + sockets @ view.socket_power_kw
-            net = torch.cat([now.unsqueeze(-1), net[:, 1:]], dim=1)
         battery = self.battery_kw(net, target, stored, self.day.worth(view))
         power = self.battery.power_kw
         share = battery / power if power > 0 else torch.zeros_like(battery)
@@ -97,26 +92,3 @@ class WaterFilling:
         missing = reserve_kwh(drawn_kwh(need, refill, battery)) - stored
         charge = torch.clamp(missing / battery.efficiency / battery.step_hours, surplus[:, 0], room[:, 0])
         return charge - discharge
-
-
-def below_level(view: View, at_once: Tensor, level_kw: Tensor) -> Tensor:
-    """Charge vehicles at once while imports stay below a level; what is above it, evenly over the rest of their stays.
-
-    The even share gives every vehicle what it needs by its departure. (Waiting for as long as laxity allows would too,
-    but vehicles that waited would then all charge in the same last hours, on top of each other.)
-
-    Args:
-        view: the present.
-        at_once: [B, N] socket actions that charge at once.
-        level_kw: [B]
-
-    Returns:
-        Socket actions [B, N].
-    """
-    full = view.socket_rate * view.socket_efficiency  # stored in a step at full power, share of the capacity
-    even = (view.soc_required - view.ev_soc) / (full * view.left.clamp(min=1.0))
-    even = torch.minimum(even.clamp(min=0.0), at_once)
-    even_kw, most_kw = even @ view.socket_power_kw, at_once @ view.socket_power_kw
-    room, spread = level_kw - (view.load_kw - view.pv_kw) - even_kw, most_kw - even_kw
-    share = torch.where(spread > 0.0, room / spread.clamp(min=1e-9), 1.0).clamp(0.0, 1.0)
-    return torch.lerp(even, at_once, share.unsqueeze(-1))

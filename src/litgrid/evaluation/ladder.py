@@ -115,6 +115,6 @@ def total(rungs: Sequence[Rung]) -> dict[str, float]:
 def without_pv(scenarios: ScenarioSet) -> ScenarioSet:
     """Return the same years with a PV plant that gives nothing."""
     series = scenarios.series.clone()
-    for key in ("pv_kw", "pv_persistence_kw", "pv_mean7_kw"):
+    for key in ("pv_kw", "pv_persistence_kw", "pv_mean7_kw", "pv_day_ahead_kw"):
         series[key] = torch.zeros_like(series[key])
     return dataclasses.replace(scenarios, series=series)

@@ -13,13 +13,14 @@ from tensordict import TensorDict
 
 from litgrid.scenarios.check import check
 from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
-from litgrid.site import load, solar, tariff, vehicles, weather
+from litgrid.site import forecasts, load, solar, tariff, vehicles, weather
 from litgrid.site.clock import LEAD_IN_DAYS
 from litgrid.site.site import Site
 
 Array = NDArray[Any]
 
-PURPOSES = ("weather", "load", "sessions")
+PURPOSES = ("weather", "load", "sessions", "forecasts")
+"""A purpose's place in this list is part of its stream: new ones are added at the end."""
 
 
 def build(site: Site, split: Split) -> ScenarioSet:
@@ -34,7 +35,8 @@ def build(site: Site, split: Split) -> ScenarioSet:
     count: int = getattr(site.years, split)
     weathers = weather.years(site, split, count, stream(site, split, "weather"))
     loads = load.years(site, split, count, stream(site, split, "load"))
-    years = [_series(site, *drawn) for drawn in zip(weathers, loads, strict=True)]
+    errors = stream(site, split, "forecasts")
+    years = [_series(site, *drawn, errors) for drawn in zip(weathers, loads, strict=True)]
     tensors = {key: torch.from_numpy(np.stack([year[key] for year in years])).float() for key in years[0]}
     rng = stream(site, split, "sessions")
     scenarios = ScenarioSet(
@@ -53,7 +55,7 @@ def stream(site: Site, split: Split, purpose: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(site.seed, spawn_key=key))
 
 
-def _series(site: Site, sky: pd.DataFrame, load_kw: Array) -> dict[str, Array]:
+def _series(site: Site, sky: pd.DataFrame, load_kw: Array, errors: np.random.Generator) -> dict[str, Array]:
     """All series of one year, [T] each, from weather and load that begin with the lead-in days."""
     pv_kw = solar.ac_power_kw(site, sky)
     start, per_day = LEAD_IN_DAYS * site.steps_per_day, site.steps_per_day
@@ -66,6 +68,8 @@ def _series(site: Site, sky: pd.DataFrame, load_kw: Array) -> dict[str, Array]:
         "pv_mean7_kw": mean7(pv_kw, per_day),
         "load_persistence_kw": persistence(load_kw, per_day),
         "load_mean7_kw": mean7(load_kw, per_day),
+        "pv_day_ahead_kw": forecasts.pv_kw(site, pv_kw[start:], solar.clear_power_kw(site, sky)[start:], errors),
+        "load_day_ahead_kw": forecasts.load_kw(site, load_kw[start:], errors),
         "ghi_w_per_m2": sky["ghi_w_per_m2"].to_numpy()[start:],
         "poa_w_per_m2": solar.plane_of_array_w_per_m2(site, sky)[start:],
         "temp_air_c": sky["temp_air_c"].to_numpy()[start:],

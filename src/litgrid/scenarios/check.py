@@ -20,6 +20,7 @@ LIMITS = {
     "load_kw": (0.0, 1e6),
     "load_persistence_kw": (0.0, 1e6),
     "load_mean7_kw": (0.0, 1e6),
+    "load_day_ahead_kw": (0.0, 1e6),
     "price_per_kwh": (0.0, 1e6),  # in any currency
     "carbon_kg_per_kwh": (0.0, MAX_CARBON_KG_PER_KWH),
     "ghi_w_per_m2": (0.0, 1600.0),  # the sun gives 1,412 W/m2 at most, and clouds' edges some more
@@ -70,10 +71,11 @@ def _check_series(scenarios: ScenarioSet, key: str, low: float, high: float) -> 
 def _check_night(scenarios: ScenarioSet) -> None:
     site = scenarios.site
     dark = sky(site).highest_elevation_deg[LEAD_IN_DAYS * site.steps_per_day :] < DARK_DEG
-    wrong = np.argwhere((scenarios.series["pv_kw"].numpy() > ROUNDING * site.pv.ac_kw) & dark)
-    if len(wrong):
-        year, row = wrong[0]
-        _refuse(scenarios, f"year {year}, pv_kw, {_when(site, row)}: found PV power at night, expected none")
+    for key in ("pv_kw", "pv_day_ahead_kw"):
+        wrong = np.argwhere((scenarios.series[key].numpy() > ROUNDING * site.pv.ac_kw) & dark)
+        if len(wrong):
+            year, row = wrong[0]
+            _refuse(scenarios, f"year {year}, {key}, {_when(site, row)}: found PV power at night, expected none")
 
 
 def _check_sessions(scenarios: ScenarioSet) -> None:

@@ -18,6 +18,8 @@ Array = NDArray[Any]
 def random_scenarios(site: Site, scenarios: int = 2, steps: int | None = None, seed: int = 0) -> ScenarioSet:
     """Draw scenarios without the generators.
 
+    Day-ahead forecasts err by up to half (PV) and a tenth (load), each row by itself.
+
     Sessions come at all hours, follow each other back to back, last from a single step to 8 hours, and some of them
     need more energy than their socket can give.
 
@@ -29,7 +31,8 @@ def random_scenarios(site: Site, scenarios: int = 2, steps: int | None = None, s
     """
     rows = site.steps_per_year if steps is None else steps
     draw = np.random.default_rng(seed)
-    return ScenarioSet(site, "train", _series(site, scenarios, rows, draw), _sessions(site, scenarios, rows, draw))
+    series, sessions = _series(site, scenarios, rows, draw), _sessions(site, scenarios, rows, draw)
+    return ScenarioSet(site, "train", series.update(_day_ahead(site, series, draw)), sessions)
 
 
 def _series(site: Site, scenarios: int, steps: int, draw: np.random.Generator) -> TensorDict:
@@ -52,6 +55,16 @@ def _series(site: Site, scenarios: int, steps: int, draw: np.random.Generator) -
         series[f"{key}_mean7_kw"] = np.mean(days, 0)
     tensors = {key: torch.from_numpy(values.astype(np.float32)) for key, values in series.items()}
     return TensorDict(tensors, batch_size=shape)
+
+
+def _day_ahead(site: Site, series: TensorDict, draw: np.random.Generator) -> dict[str, torch.Tensor]:
+    errors = {"pv": (0.5, site.pv.ac_kw), "load": (0.1, np.inf)}
+    return {
+        f"{key}_day_ahead_kw": torch.from_numpy(
+            np.minimum(series[f"{key}_kw"].numpy() * draw.uniform(1 - error, 1 + error, series.batch_size), highest)
+        ).float()
+        for key, (error, highest) in errors.items()
+    }
 
 
 def _sessions(site: Site, scenarios: int, steps: int, draw: np.random.Generator) -> TensorDict:

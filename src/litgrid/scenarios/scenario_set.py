@@ -24,6 +24,8 @@ SERIES = {
     "pv_mean7_kw": "forecast of PV for this row: mean of the same hour of the seven days before",
     "load_persistence_kw": "forecast of the load for this row: the same hour of the day before",
     "load_mean7_kw": "forecast of the load for this row: mean of the same hour of the seven days before",
+    "pv_day_ahead_kw": "forecast of PV for this row: issued at 00:00 of the day before",
+    "load_day_ahead_kw": "forecast of the load for this row: issued at 00:00 of the day before",
     "ghi_w_per_m2": "global horizontal irradiance, mean over the step",
     "poa_w_per_m2": "irradiance on the modules (plane of array), mean over the step",
     "temp_air_c": "air temperature, mean over the step",
@@ -42,8 +44,8 @@ class ScenarioSet:
     """S years of T steps of one site and split.
 
     Row t covers [t, t + 1) in steps of local standard time, from 1 January 00:00 on. The forecasts of row t use
-    nothing later than the same hour of the day before, so a controller in step t may read them up to row
-    t + steps_per_day - 1.
+    nothing later than the same hour of the day before, or are issued at 00:00 of the day before, so a controller in
+    step t may read them up to row t + steps_per_day - 1, which lies on the same day or on the next.
 
     Attributes:
         site: that the scenarios were made for.

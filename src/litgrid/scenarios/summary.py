@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from litgrid.scenarios.forecast_errors import forecast_errors
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.site.site import DAYS_PER_YEAR
 from litgrid.site.vehicles import Sessions, reachable_soc, required_kwh, socket_values
@@ -27,8 +28,10 @@ COLUMNS = {
     "ev_impossible_kwh": ("impossible, kWh", ",.1f"),
     "sessions": ("sessions", ",d"),
     "ev_stay_hours": ("mean stay, h", ".2f"),
+    "pv_forecast_rmse_share": ("PV forecast", ".1%"),
+    "load_forecast_mape": ("load forecast", ".1%"),
 }
-"""Column of the table: head and number format."""
+"""Column of the table: head and number format. Of the day-ahead forecasts it has RMSE (PV) and MAPE (load)."""
 
 
 def figures(scenarios: ScenarioSet) -> list[dict[str, Any]]:
@@ -39,7 +42,7 @@ def figures(scenarios: ScenarioSet) -> list[dict[str, Any]]:
         that of the DC nameplate under the irradiation of the modules, IEC 61724-1; None without PV),
         ``ghi_kwh_per_m2``, ``load_kwh``, ``load_peak_kw``, ``ev_required_kwh`` (at the vehicles' batteries),
         ``ev_required_kwh_per_day``, ``ev_impossible_kwh`` (of it, what full power for the whole stay could not
-        deliver), ``ev_stay_hours`` (mean), ``sessions``.
+        deliver), ``ev_stay_hours`` (mean), ``sessions``, and those of ``forecast_errors``.
     """
     return [_figures_of_year(scenarios, year) for year in range(len(scenarios))]
 
@@ -67,6 +70,7 @@ def _figures_of_year(scenarios: ScenarioSet, year: int) -> dict[str, Any]:
         "ev_impossible_kwh": float(missing.sum()),
         "ev_stay_hours": float(stay.mean() * hours) if len(stay) else None,
         "sessions": len(stay),
+        **forecast_errors(site, series),
     }
 
 

@@ -31,8 +31,10 @@ EXOGENOUS = {
     "demand_counted": "1 where the demand charge counts this step, a column for each charge",
     "price": "energy price / the tariff's highest, each hour",
     "carbon": "carbon intensity / the site's constant, 3-hour means",
-    "load_mean7": "forecast of the load, each hour",
-    "pv_mean7": "forecast of PV, each hour",
+    "load_mean7": "seven-day mean of the load, each hour",
+    "pv_mean7": "seven-day mean of PV, each hour",
+    "load_day_ahead": "day-ahead forecast of the load, each hour",
+    "pv_day_ahead": "day-ahead forecast of PV, each hour",
     "load_persistence": "yesterday's load, 3-hour means",
     "pv_persistence": "yesterday's PV, 3-hour means",
 }
@@ -50,6 +52,8 @@ FORECASTS = {
     "carbon": ("carbon_kg_per_kwh", "carbon", 8),
     "load_mean7": ("load_mean7_kw", "load", HOURS_PER_DAY),
     "pv_mean7": ("pv_mean7_kw", "pv", HOURS_PER_DAY),
+    "load_day_ahead": ("load_day_ahead_kw", "load", HOURS_PER_DAY),
+    "pv_day_ahead": ("pv_day_ahead_kw", "pv", HOURS_PER_DAY),
     "load_persistence": ("load_persistence_kw", "load", 8),
     "pv_persistence": ("pv_persistence_kw", "pv", 8),
 }

@@ -21,6 +21,8 @@ FORECASTS = (
     "load_mean7_kw",
     "pv_persistence_kw",
     "pv_mean7_kw",
+    "load_day_ahead_kw",
+    "pv_day_ahead_kw",
     "price_per_kwh",
     "carbon_kg_per_kwh",
 )

@@ -10,8 +10,8 @@ from typing import Literal
 
 from litgrid.errors import require
 
-Forecast = Literal["mean7", "persistence"]
-"""How load and PV of the next 24 hours are expected: mean of the seven days before, or the day before."""
+Forecast = Literal["mean7", "persistence", "day_ahead"]
+"""Of load and PV of the next 24 hours: mean of the seven days before, the day before, or what a forecaster says."""
 
 
 def _require_share(rule: str, found: object, keys: tuple[str, ...]) -> None:
@@ -47,8 +47,6 @@ class WaterFilling:
 
     Args:
         forecast: of load and PV.
-        vehicles: charged at once; or at once as far as the site's import stays below the level, and evenly over the
-            rest of their stays above it.
         load_margin: share by which the expected load, vehicles included, is raised.
         pv_margin: share by which the expected PV is lowered.
         load_memory: what is left after an hour of the load's present relative deviation from its forecast, 0..1.
@@ -60,7 +58,6 @@ class WaterFilling:
     """
 
     forecast: Forecast = "mean7"
-    vehicles: Literal["at_once", "below_level"] = "at_once"
     load_margin: float = 0.1
     pv_margin: float = 0.3
     load_memory: float = 0.8

@@ -465,6 +465,42 @@ PRESETS: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
+class ForecastErrors:
+    """Errors of a day-ahead forecast (root mean squares over a year), as ``litgrid.site.forecasts`` makes them.
+
+    Args:
+        day_error: of a day's energy, over the mean day's.
+        hour_error: of the power about the day's level, over the mean power (PV: while the sun is up).
+        hour_correlation: of the part of that error that is noise, an hour apart.
+    """
+
+    day_error: float
+    hour_error: float
+    hour_correlation: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The day-ahead forecasts that every controller gets. The sources of the defaults are in docs/site.md.
+
+    Args:
+        pv: errors of the PV power's.
+        load: errors of the load's.
+    """
+
+    pv: ForecastErrors = field(default_factory=lambda: ForecastErrors(0.18, 0.17, 0.85))
+    load: ForecastErrors = field(default_factory=lambda: ForecastErrors(0.05, 0.05, 0.7))
+
+    def __post_init__(self) -> None:
+        for key, errors in (("pv", self.pv), ("load", self.load)):
+            for part in ("day_error", "hour_error"):
+                found = getattr(errors, part)
+                _require(found >= 0, f"forecast.{key}.{part}", found, "at least 0 (0.2 for 20 %)")
+            found = errors.hour_correlation
+            _require(0 <= found < 1, f"forecast.{key}.hour_correlation", found, "0 to below 1")
+
+
+@dataclass(frozen=True)
 class Objective:
     """What the controller minimises, in the site's currency; the preset gives every weight that is not stated.
 
@@ -526,6 +562,7 @@ class Site:
         weather: irradiance, temperature, wind.
         tariff: prices.
         carbon: carbon intensities.
+        forecast: errors of the day-ahead forecasts.
         objective: what controllers minimise.
         years: size of each split.
         rules: numbers of the rules and of predictive control.
@@ -543,6 +580,7 @@ class Site:
     weather: Weather = field(default_factory=Weather)
     tariff: Tariff = field(default_factory=Tariff)
     carbon: Carbon = field(default_factory=Carbon)
+    forecast: Forecast = field(default_factory=Forecast)
     objective: Objective = field(default_factory=Objective)
     years: Years = field(default_factory=Years)
     rules: Rules = field(default_factory=Rules)

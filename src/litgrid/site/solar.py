@@ -36,13 +36,26 @@ def ac_power_kw(site: Site, weather: pd.DataFrame) -> Array:
     Raises:
         InputError: the plant's parameters don't fit together, or the result fails ``check``.
     """
+    power = _power_kw(site, weather)
+    if site.pv.dc_kwp > 0 and site.pv.ac_kw > 0:
+        check(site, power, weather)
+    return power
+
+
+def clear_power_kw(site: Site, weather: pd.DataFrame) -> Array:
+    """AC power of the plant under a clear sky in kW, at the weather's temperature and wind; as ``ac_power_kw``."""
+    clear, rows = sky(site).clear, _rows(site, weather)
+    return _power_kw(site, weather.assign(**{f"{key}_w_per_m2": clear[key][rows] for key in ("ghi", "dni", "dhi")}))
+
+
+def _power_kw(site: Site, weather: pd.DataFrame) -> Array:
+    """AC power of the plant in kW, mean over each step, unchecked, [rows of weather]."""
     if site.pv.dc_kwp == 0 or site.pv.ac_kw == 0:
         return np.zeros(len(weather))
     chain = _chain(site)
     chain.run_model(_substeps(site, weather))
     watts = np.nan_to_num(np.asarray(chain.results.ac, dtype=np.float64)).clip(0) * site.pv.inverters
     power: Array = np.minimum(watts / 1000, site.pv.ac_kw).reshape(len(weather), -1).mean(axis=1)
-    check(site, power, weather)
     return power
 
 
