@@ -78,6 +78,7 @@ def test_a_folder_of_runs_becomes_tables_and_is_logged_with_each_run(
     assert {path.name for path in out.iterdir()} >= {"comparison.csv", "comparison.md", "comparison.tex", "report.html"}
     figures = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
     names = [(row["controller"], row["seed"]) for row in figures["controllers"]]
+    assert list(figures["validation"]) == ["self_consumption"]
     assert sorted(names, key=str) == [("sac", 0), ("sac", 1), ("self_consumption", None), ("uncontrolled", None)]
     with (out / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["controller"]: row for row in csv.DictReader(file)}

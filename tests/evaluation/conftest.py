@@ -1,11 +1,20 @@
-"""Four hours that can be computed by hand."""
+"""Four hours that can be computed by hand; three weeks in which rules stand in for agents."""
+
+import dataclasses
+from collections.abc import Callable
 
 import pytest
 import torch
+import yaml
 from tensordict import TensorDict
 
+from litgrid.controllers import make
+from litgrid.evaluation.compare import compare
+from litgrid.evaluation.comparison import Comparison
+from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.random import random_scenarios as draw
 from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.simulator import Simulator
 from litgrid.site.site import (
     Battery,
     Carbon,
@@ -47,3 +56,36 @@ def four_hours() -> ScenarioSet:
     }
     random.series.update({key: torch.tensor([values]) for key, values in series.items()})
     return ScenarioSet(site, "test", random.series, TensorDict(sessions, batch_size=[1, 1]))
+
+
+METRICS = """frames,val/objective,time/minutes
+0,300000,0.5
+320,,0.75
+640,200000.4,{minutes}
+"""
+STAND_INS = {
+    ("sac", 0): "self_consumption",
+    ("sac", 1): "uncontrolled",
+    ("sac", 2): "idle",
+    ("<script>alert(1)</script>", 0): "uncontrolled",
+}
+"""Agent and seed -> the rule that takes its place."""
+
+
+@pytest.fixture(scope="session")
+def stand_ins(
+    small_site: Site, random_scenarios: Callable[..., ScenarioSet], tmp_path_factory: pytest.TempPathFactory
+) -> Comparison:
+    """Three rules, sac with three seeds, and an agent with a wicked name whose run knows no minutes."""
+    scenarios = dataclasses.replace(random_scenarios(small_site, scenarios=2, days=21), split="test")
+    simulator = Simulator(scenarios, dtype=torch.float64)
+    rules = {name: rollout(simulator, make(name, scenarios)) for name in set(STAND_INS.values())}
+    agents, runs = [], []
+    for number, ((name, seed), rule) in enumerate(STAND_INS.items()):
+        agents.append(dataclasses.replace(rules[rule], controller=name, seed=seed))
+        runs.append(tmp_path_factory.mktemp(f"run-{number}"))
+        minutes = "" if "script" in name else "2.25"
+        (runs[-1] / "metrics.csv").write_text(METRICS.format(minutes=minutes), encoding="utf-8")
+        settings = {"seed_everything": seed, "model": {"class_path": name, "rate": 0.1 * (1 + seed)}}
+        (runs[-1] / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return compare(simulator, [*rules.values(), *agents], [*[None] * len(rules), *runs])

@@ -13,7 +13,7 @@ from litgrid.algorithms.agent import CONFIG, load_agent
 from litgrid.algorithms.files import write_whole
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.saved import BEST
-from litgrid.algorithms.sources import SiteYears
+from litgrid.algorithms.sources import SiteYears, Source
 from litgrid.cli.evaluate import common_source
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.cli.wandb_comparison import log_comparison
@@ -22,6 +22,7 @@ from litgrid.errors import InputError
 from litgrid.evaluation import html, tables
 from litgrid.evaluation.compare import compare
 from litgrid.evaluation.comparison import Comparison
+from litgrid.evaluation.references import references
 from litgrid.evaluation.report import log_test
 from litgrid.evaluation.rollout import label, rollout
 from litgrid.evaluation.runs import METRICS
@@ -114,6 +115,7 @@ def compare_runs(
     if not isinstance(scenarios, ScenarioSet):
         raise InputError(f"{found[0]}: found an agent of a CityLearn data set, expected one of a site; see `evaluate`")
     comparison = _measure(scenarios, [*(make(name, scenarios) for name in controllers), *agents], found)
+    comparison.figures["validation"] = _validation(source, controllers)
     if split == "test":
         _log_tests(comparison)
     if out is not None:
@@ -177,6 +179,13 @@ def _measure(scenarios: ScenarioSet, controllers: Sequence[Controller], runs: Se
     with tqdm(controllers, unit="controller", disable=not sys.stderr.isatty()) as progress:
         rollouts = [rollout(simulator, controller) for controller in progress]
     return compare(simulator, rollouts, [*[None] * (len(rollouts) - len(runs)), *runs])
+
+
+def _validation(source: Source, controllers: Sequence[str]) -> dict[str, float]:
+    """What rules and the optimum would have had as validation objective during training."""
+    scenarios = source.load("validation")
+    assert isinstance(scenarios, ScenarioSet)  # as the years of the comparison
+    return references(scenarios, controllers)
 
 
 def _log_tests(comparison: Comparison) -> None:

@@ -78,8 +78,9 @@ class Comparison:
 
     Attributes:
         figures: of ``compare --json``: ``site``, ``split``, ``currency``, ``controllers`` (rows, in the order of
-            entries), ``ladder`` (of the best agent), ``ladders`` (agent -> its ladder), ``statistics``, ``differences``
-            and ``advice``.
+            entries), ``ladder`` (of the best agent), ``ladders`` (agent -> its ladder), ``statistics``,
+            ``differences``, ``advice`` and, where runs were compared, ``validation`` (rule or optimum ->
+            its validation objective).
         entries: in ranking order: those with full service by corrected objective, then the others.
         differences: between the runs' configurations.
         advice: a paragraph in plain words: which agent to choose, and why.

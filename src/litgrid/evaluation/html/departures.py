@@ -16,7 +16,7 @@ from litgrid.sim.simulator import parameters
 Array = NDArray[Any]
 
 WIDTH = 0.05
-"""Of a bin, as a share of the vehicle's capacity; bins are centred on its multiples, so that 0 is in the middle of one."""
+"""Of a bin, as a share of the vehicle's capacity; bins are centred on its multiples, so that 0 is amid one."""
 ENOUGH = -0.005
 """A vehicle that lacks less than half a percent of its capacity has what its driver required, but for rounding."""
 

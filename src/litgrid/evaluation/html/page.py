@@ -25,6 +25,7 @@ from litgrid.evaluation.report import LOWEST_SERVICE, rung_name
 PACKAGES = ("litgrid", "torch", "torchrl", "lightning", "numpy", "scipy", "pandas")
 TEMPLATE = "page.html"
 DAYS = 7
+MINUS, DASH = "\u2212", "\u2013"
 
 
 def write(comparison: Comparison, path: Path) -> None:
@@ -98,12 +99,12 @@ def made() -> dict[str, str]:
 
 def asset(name: str) -> Markup:
     """A style sheet or script of this package, as it is."""
-    return Markup(resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8"))  # noqa: S704
+    return Markup(resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8"))
 
 
 def number(value: float | None, decimals: int = 0) -> str:
     """A number with separators between thousands; a dash where there is none."""
-    return "–" if value is None else f"{value:z,.{decimals}f}".replace("-", "−")
+    return DASH if value is None else f"{value:z,.{decimals}f}".replace("-", MINUS)
 
 
 def percent(value: float | None, decimals: int = 1) -> str:

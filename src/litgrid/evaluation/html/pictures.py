@@ -46,7 +46,7 @@ def pictures(comparison: Comparison) -> tuple[Json, str]:
 
 
 def typical(entry: Entry) -> tuple[Rollout, str]:
-    """The rollout that stands for a controller, that of its median seed by objective (the better of two), and its name."""
+    """The rollout that stands for a controller, of its median seed by objective (the better of two), and its name."""
     order = sorted(range(len(entry.rows)), key=lambda number: float(entry.rows[number]["objective_corrected"]))
     run = entry.rollouts[order[(len(order) - 1) // 2]]
     return run, label(entry.name, run.seed)

@@ -33,13 +33,13 @@ function learning(described) {
     const across = ticks(0, most, Math.max(2, Math.floor((right - LEARNING.left) / 110)));
     const root = svg(
       "svg",
-      { height: bottom + LEARNING.bottom },
+      { viewBox: `0 0 ${host.clientWidth} ${bottom + LEARNING.bottom}` },
       ...valueAxis(y, ticks(low - margin, high + margin, 6), LEARNING.left, right),
       ...across.map((value) => svg("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, tickText(value, across))),
       svg("text", { x: right, y: bottom + 34, "text-anchor": "end" }, axis),
       svg("text", { x: LEARNING.left, y: 10, "text-anchor": "end" }, currency),
       ...levels.flatMap(([name, value]) => [
-        svg("line", { class: "reference", x1: LEARNING.left, x2: right, y1: y(value), y2: y(value) }),
+        svg("line", { class: "level", x1: LEARNING.left, x2: right, y1: y(value), y2: y(value) }),
         svg("text", { x: right, y: y(value) - 5, "text-anchor": "end" }, name),
       ]),
       ...lines.filter((line) => line.points.length > 0).flatMap((line) => curve(line, x, y)),

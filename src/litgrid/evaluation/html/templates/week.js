@@ -38,7 +38,7 @@ function week(described, read) {
     const right = width - WEEK.right, below = WEEK.top + WEEK.power, battery = below + WEEK.gap;
     const x = scale(0, count, WEEK.left, right);
     const edges = Array.from({ length: count + 1 }, (_, step) => x(step) - WEEK.left);
-    const root = svg("svg", { height: battery + WEEK.battery + WEEK.bottom });
+    const root = svg("svg", { viewBox: `0 0 ${width} ${battery + WEEK.battery + WEEK.bottom}` });
     root.append(...days(x, shown), ...power(shown, edges, right, low, high), ...soc(shown, edges, right, battery));
     const cursor = svg("line", { class: "cursor", y1: WEEK.top, y2: battery + WEEK.battery, visibility: "hidden" });
     root.append(cursor);
