@@ -24,7 +24,8 @@ def advise(entries: Sequence[Entry], scenarios: ScenarioSet) -> str:
     """
     currency = scenarios.site.tariff.currency
     served = [entry for entry in entries if entry.served]
-    agents, rules, bounds = ([entry for entry in served if entry.kind == kind] for kind in ("agent", "rule", "bound"))
+    agents, rules = ([entry for entry in served if entry.kind == kind] for kind in ("agent", "rule"))
+    bounds = [entry for entry in [*served, *entries] if entry.kind == "bound"]  # at full service first
     sentences = [_choice(agents, rules)]
     if agents:
         best = agents[0]
@@ -32,7 +33,7 @@ def advise(entries: Sequence[Entry], scenarios: ScenarioSet) -> str:
         sentences += [_against(best, rule, "the best rule", currency) for rule in rules[:1]]
         sentences += [_against(best, agent, "the next agent", currency) for agent in agents[1:2]]
         sentences += [_bounded(best, bound, currency) for bound in bounds[:1]]
-    left_out = [entry.name for entry in entries if not entry.served]
+    left_out = [entry.name for entry in entries if not entry.served and entry.kind != "bound"]
     if left_out:
         names = ", ".join(left_out)
         sentences.append(f"Left out, because vehicles went without (service below {LOWEST_SERVICE:.0%}): {names}.")

@@ -18,7 +18,7 @@ from litgrid.evaluation.runs import curve, differences
 from litgrid.evaluation.statistics import Sample, Standing, standings
 from litgrid.sim.simulator import Simulator
 
-BOUNDS = ("optimum", "mpc_perfect")
+BOUNDS = ("optimum", "optimum_served", "mpc_perfect")
 """Controllers that see the future."""
 
 
@@ -44,7 +44,7 @@ def compare(simulator: Simulator, rollouts: Sequence[Rollout], runs: Sequence[Pa
         groups.setdefault(measured.rollout.controller, []).append(measured)
     found = standings([_sample(name, group) for name, group in groups.items()])
     entries = [_entry(group, standing) for group, standing in zip(groups.values(), found, strict=True)]
-    entries.sort(key=lambda entry: (not entry.served, entry.standing.objective.value))
+    entries.sort(key=lambda entry: (entry.kind != "bound" and not entry.served, entry.standing.objective.value))
     named = {label(each.controller, each.seed): run for each, run in zip(rollouts, runs, strict=True) if run}
     changed, advice = differences(named), advise(entries, simulator.scenarios)
     figures |= _ranked(figures, entries)

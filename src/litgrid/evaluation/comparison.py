@@ -81,7 +81,7 @@ class Comparison:
             entries), ``ladder`` (of the best agent), ``ladders`` (agent -> its ladder), ``statistics``,
             ``differences``, ``advice`` and, where runs were compared, ``validation`` (rule or optimum ->
             its validation objective).
-        entries: in ranking order: those with full service by corrected objective, then the others.
+        entries: in ranking order: bounds and those with full service by corrected objective, then the others.
         differences: between the runs' configurations.
         advice: a paragraph in plain words: which agent to choose, and why.
         scenarios: the years.
