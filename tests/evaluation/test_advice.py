@@ -89,6 +89,8 @@ def test_the_bound_is_never_chosen_and_says_what_is_left(four_hours: ScenarioSet
     text = advise(entries({"sac": CLEAR}, {"rule": 120.0, "optimum": 80.8}), four_hours)
     assert text.startswith("Choose sac")
     assert "Seeing the future (optimum) would save 20 PEN (20.0%) more; nobody can." in text
+    unserved = advise(entries({"sac": CLEAR}, {"rule": 120.0, "optimum": 80.8}, served="optimum"), four_hours)
+    assert unserved == text
 
 
 def test_agents_that_do_not_serve_are_left_out(four_hours: ScenarioSet) -> None:

@@ -74,6 +74,20 @@ def test_entries_are_ranked_by_the_corrected_objective_after_service(comparison:
     assert [entry.served for entry in comparison.entries] == [True, True, True, False]
 
 
+def test_a_bound_is_ranked_by_its_objective_whatever_its_service(
+    small_site: Site, random_scenarios: Callable[..., ScenarioSet]
+) -> None:
+    simulator = Simulator(random_scenarios(small_site, scenarios=1, days=2), dtype=torch.float64)
+    idle = rollout(simulator, make("idle", simulator.scenarios))
+    cheap = dataclasses.replace(idle, controller="optimum")
+    entries = compare(
+        simulator, [rollout(simulator, make("uncontrolled", simulator.scenarios)), idle, cheap], [None] * 3
+    )
+    order = [entry.name for entry in entries.entries]
+    assert order.index("optimum") < order.index("idle")
+    assert [entry.kind for entry in entries.entries].count("bound") == 1
+
+
 def test_agents_of_one_name_are_seeds_of_one_entry(comparison: Comparison) -> None:
     (sac,) = (entry for entry in comparison.entries if entry.name == "sac")
     assert sac.kind == "agent"

@@ -31,7 +31,7 @@ from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
 from litgrid.sim.simulator import Simulator
 from litgrid.site.site import read_site
 
-RULES = ("uncontrolled", "self_consumption", "time_of_use", "water_filling", "optimum_served", "optimum")
+RULES = ("uncontrolled", "self_consumption", "time_of_use", "water_filling", "optimum", "optimum_served")
 FILES = {"comparison.csv": tables.as_csv, "comparison.md": tables.as_markdown, "comparison.tex": tables.as_latex}
 
 

@@ -24,7 +24,8 @@ def advise(entries: Sequence[Entry], scenarios: ScenarioSet) -> str:
     """
     currency = scenarios.site.tariff.currency
     served = [entry for entry in entries if entry.served]
-    agents, rules, bounds = ([entry for entry in served if entry.kind == kind] for kind in ("agent", "rule", "bound"))
+    agents, rules = ([entry for entry in served if entry.kind == kind] for kind in ("agent", "rule"))
+    bounds = [entry for entry in [*served, *entries] if entry.kind == "bound"]  # at full service first
     sentences = [_choice(agents, rules)]
     if agents:
         best = agents[0]
