@@ -39,7 +39,7 @@ def parser() -> Parser:
     add("rule", choices=RULES, help="which")
     add("--config", type=Path, required=True, help="the site (YAML); its numbers are where the search starts")
     add("--rules", type=Path, default=None, help="start from the numbers in this file, as --out wrote it")
-    add("--evaluations", type=PositiveInt, default=720, help=f"candidates to try, rounded up to {CANDIDATES} at a time")
+    add("--evaluations", type=PositiveInt, default=480, help=f"candidates to try, rounded up to {CANDIDATES} at a time")
     add("--years", type=PositiveInt, default=2, help="train years to search on; all are used to compare")
     add("--seed", type=NonNegativeInt, default=0, help="of the search")
     add("--folder", type=Path, default=store.FOLDER, help="where scenarios are kept")
