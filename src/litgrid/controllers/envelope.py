@@ -58,11 +58,10 @@ def envelope(vehicles: Vehicles, steps: int) -> Envelope:
     arrival, departure, need, full = (values[..., None] for values in vehicles)
     begin, end = np.arange(steps), np.arange(1, steps + 1)
     there = (arrival <= begin) & (begin < departure)
-    return Envelope(
-        least=np.maximum(need - np.maximum(departure - end, 0) * full, 0.0).sum(-2),
-        most=np.minimum(need, np.maximum(end - arrival, 0) * full).sum(-2),
-        limit=(np.minimum(full, need) * there).sum(-2),
-    )
+    least = np.maximum(need - np.maximum(departure - end, 0) * full, 0.0).sum(-2)
+    most = np.minimum(need, np.maximum(end - arrival, 0) * full).sum(-2)
+    limit = (np.minimum(full, need) * there).sum(-2)
+    return Envelope(np.minimum(least, most), most, limit)  # what is barely possible could differ by rounding
 
 
 def connected(view: View) -> Vehicles:
