@@ -68,7 +68,7 @@ def gradients(function: Gradients, execution: Execution) -> Gradients:
 
 
 def of_policy(execution: Execution) -> dict[str, Any]:
-    """Return the options of TorchRL's collector; compiled, it would be compiled three times, and gain nothing."""
+    """Return the options of TorchRL's collector; to ``torch.compile`` its keys change twice at the start."""
     return {"cudagraph_policy": True} if execution == "cuda_graph" else {}
 
 
