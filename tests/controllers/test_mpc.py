@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from litgrid.controllers import make
-from litgrid.controllers.mpc import PredictiveControl
 from litgrid.controllers.optimum import solve
 from litgrid.controllers.outlook import PerfectForecasts, SiteForecasts
 from litgrid.errors import InputError
@@ -131,16 +130,6 @@ def test_two_days_ahead(name: str, small_site: Site, random_scenarios: Draw) -> 
     site = replace(small_site, rules=Rules(mpc=Mpc(horizon_hours=48.0)))
     scenarios = random_scenarios(site, scenarios=1, days=3)
     assert objective(run(scenarios, name)) < objective(run(scenarios, "uncontrolled"))
-
-
-def test_it_says_how_long_a_decision_takes(small_site: Site, random_scenarios: Draw) -> None:
-    scenarios = random_scenarios(small_site, days=1)
-    control = make("mpc", scenarios)
-    assert isinstance(control, PredictiveControl)
-    assert control.decision_seconds is None
-    rollout(Simulator(scenarios), control)
-    assert control.decision_seconds is not None
-    assert control.decision_seconds > 0.0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -92,6 +92,11 @@ def test_a_stated_weight_replaces_the_presets() -> None:
             "preset: green",
             "objective.preset: found green, expected one of 'balanced', 'cost', 'co2'",
         ),
+        (
+            "  water_filling:\n",
+            "  rules: {mpc: {load_margin: 0.1}}\n  water_filling:\n",
+            "rules.rules: found an unknown key, expected one of time_of_use, water_filling, mpc",
+        ),
         ("name: iquitos", "nome: iquitos", "nome: found an unknown key, expected one of name, location, pv, battery"),
         ("name: iquitos", "name: iquitos\nstep_seconds: 700", "step_seconds: found 700, expected a divisor of 3600"),
         (

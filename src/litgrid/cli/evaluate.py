@@ -101,6 +101,8 @@ def years(scenarios: ScenarioSet, controllers: Sequence[Controller], options: Na
     simulator = Simulator(scenarios, dtype=torch.float64)
     rollouts = [rollout(simulator, controller) for controller in controllers]
     figures = payload(simulator, rollouts)
+    for row, run in zip(figures["controllers"], rollouts, strict=True):
+        row["decision_seconds"] = run.decision_seconds
     if options.plot is not None:
         plot.week(rollouts, options.week, options.plot)
     return figures

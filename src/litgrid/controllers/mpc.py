@@ -7,7 +7,6 @@ Control, 2nd ed. 2017, chapter 1); docs/mpc.md has the program, and what the set
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import torch
@@ -52,23 +51,10 @@ class PredictiveControl:
         self._steps = horizon_steps(site)
         self._month, self._counted = month_of_step(site), demand_mask(site)
         self._programs: list[HorizonProgram] = []
-        self._seconds, self._decisions = 0.0, 0
-
-    @property
-    def decision_seconds(self) -> float | None:
-        """Mean processor time of a decision for one site so far; ``None`` before the first."""
-        return self._seconds / self._decisions if self._decisions else None
 
     def act(self, view: AnyView) -> Tensor:
         """Return the action [B, 1 + N]."""
         assert isinstance(view, View)
-        started = time.process_time()
-        action = self._act(view)
-        self._seconds += time.process_time() - started
-        self._decisions += len(action)
-        return action
-
-    def _act(self, view: View) -> Tensor:
         vehicles = connected(view)
         ahead = envelope(vehicles, self._steps) + self._arrivals.ahead(view)
         plans = self._plan(view, self._forecaster.ahead(view), ahead)

@@ -136,6 +136,8 @@ _SITE = (
     ("unserved", "kWh", "ev_unserved_kwh", 1.0, ",.0f"),
     ("service", "%", "ev_service", 100.0, ".2f"),
 )
+_DECISION = ("decision", "ms", "decision_seconds", 1e3, ",.2f")
+"""Where decisions were timed."""
 _DISTRICT = (
     ("CO2", "kg", "co2_kg", 1.0, ",.1f"),
     ("objective", "", "objective", 1.0, ",.2f"),
@@ -150,6 +152,8 @@ _Columns = tuple[tuple[str, str, str, float, str], ...]
 
 def _comparison(figures: dict[str, Any]) -> list[str]:
     rows, columns = figures["controllers"], _SITE if "ladder" in figures else _DISTRICT
+    if "decision_seconds" in rows[0]:
+        columns = (*columns[:-1], _DECISION, columns[-1])
     head = [["controller", *(column[0] for column in columns)]]
     units = [["", *(column[1].format(currency=figures["currency"]) for column in columns)]]
     lines = align([*head, *units, *(_cells(entry, columns) for entry in rows)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,7 @@ class Rollout:
         costs: currency and kg a step, each [S, T].
         bess_soc: [S, T + 1], SOC at the start of every step and at the year's end.
         peak_kw: [S, T + 1, D], the month's highest import so far, at the start of every step and at the year's end.
+        decision_seconds: mean processor time of a decision for one site.
     """
 
     controller: str
@@ -37,6 +39,7 @@ class Rollout:
     costs: Costs
     bess_soc: Tensor
     peak_kw: Tensor
+    decision_seconds: float
 
 
 def label(controller: str, seed: int | None) -> str:
@@ -59,8 +62,12 @@ def rollout(simulator: Simulator, controller: Controller) -> Rollout:
     sockets = site.new_empty(steps, years, simulator.sockets)
     soc, peak = site.new_empty(steps + 1, years), site.new_empty(steps + 1, *state.peak_kw.shape)
     soc[0], peak[0] = state.bess_soc, state.peak_kw
+    deciding = 0.0
     for step in range(steps):
-        state, flows, costs = simulator.step(state, controller.act(simulator.view(state)))
+        started = time.process_time()
+        action = controller.act(simulator.view(state))
+        deciding += time.process_time() - started
+        state, flows, costs = simulator.step(state, action)
         site[step] = torch.stack([*(getattr(flows, name) for name in SITE_FLOWS), *costs])
         sockets[step] = flows.ev_sockets
         soc[step + 1], peak[step + 1] = state.bess_soc, state.peak_kw
@@ -75,4 +82,5 @@ def rollout(simulator: Simulator, controller: Controller) -> Rollout:
         costs=Costs(*columns[len(SITE_FLOWS) :]),
         bess_soc=soc.T,
         peak_kw=peak.transpose(0, 1),
+        decision_seconds=deciding / (steps * years),
     )

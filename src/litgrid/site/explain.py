@@ -56,8 +56,7 @@ def explain(message: str, kind: type) -> str:
         return f"{nested}.{name}".strip(".").removeprefix("site.")
 
     if match := re.search(r"(?:accept option|Option) '([^']+)'", message):
-        unknown = key(match[1])
-        return f"{unknown}: found an unknown key, expected {_fields(kind, unknown)}"
+        return _unknown(kind, key(match[1]))
     if match := re.search(r"arguments are required: (.+)", message):
         missing = ", ".join(key(name) for name in match[1].split(", "))
         return f"{missing}: found nothing, expected a value"
@@ -78,11 +77,13 @@ def _kind(text: str) -> str:
     return TYPES.get(text, f"a {text}")
 
 
-def _fields(kind: type, unknown: str) -> str:
-    """The keys that stand where an unknown one was found."""
-    for part in unknown.split(".")[:-1]:
-        kind = _dataclass(get_type_hints(kind)[part])
-    return "one of " + ", ".join(field.name for field in dataclasses.fields(kind) if field.init)
+def _unknown(kind: type, name: str, before: str = "") -> str:
+    """Say which part of a dotted name is no key, and the keys that stand there."""
+    part, _, rest = name.partition(".")
+    names = [field.name for field in dataclasses.fields(kind) if field.init]
+    if part in names and rest:
+        return _unknown(_dataclass(get_type_hints(kind)[part]), rest, f"{before}{part}.")
+    return f"{before}{part}: found an unknown key, expected one of {', '.join(names)}"
 
 
 def _dataclass(hint: Any) -> Any:
