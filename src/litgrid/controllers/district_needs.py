@@ -32,7 +32,7 @@ def needs(simulator: DistrictSimulator, stays: Stays, first: int, end: int) -> N
 
     Unserved is what a vehicle has less than min(required, reachable). The objective's ``reachable`` depends on curves,
     on the degradation so far, and on the SOC at arrival where the data state none. Here it is the least that it can
-    be: ``Stays.gain`` in every step, from the stated SOC or the lowest, up to what degradation leaves of the capacity.
+    be: ``Stays.gain`` in every step, from ``least_soc``, up to what degradation leaves of the capacity.
     """
     params = simulator.vehicles
     charger = simulator.connections.charger[first:end].long()
@@ -51,12 +51,25 @@ def needs(simulator: DistrictSimulator, stays: Stays, first: int, end: int) -> N
 
 def _start(simulator: DistrictSimulator, stays: Stays, first: int, end: int) -> tuple[Tensor, Tensor]:
     """For each row and vehicle, the step since which ``reachable`` counts, and the least SOC that it had then."""
-    lowest = simulator.vehicles.min_soc
-    _, soc = settings(simulator, first, end)
     anew = stays.set[first:end].clone()
     anew[0] = True
     begin = torch.where(anew, torch.arange(end - first).unsqueeze(1), 0).cummax(0).values
-    return begin, torch.maximum(soc, lowest).gather(0, begin)
+    return begin, least_soc(simulator, first, end)[0].gather(0, begin)
+
+
+def least_soc(simulator: DistrictSimulator, first: int, end: int) -> tuple[Tensor, Tensor]:
+    """Least SOC of every vehicle as a row of [first, end) begins, [H, E]; and whether no controller can change it.
+
+    From where its SOC is set, a vehicle stands by; once a charger could have moved it, it has the lowest at least.
+    """
+    params = simulator.vehicles
+    begin, soc = settings(simulator, first, end)
+    moved = simulator.connections.charger[first:end] < len(simulator.district.chargers)
+    stood = simulator.connections.stands[first:end].long().cumsum(0)
+    could = moved.long().cumsum(0) - moved.long()
+    known = could == could.gather(0, begin)
+    left = soc.gather(0, begin) * (1.0 - params.loss) ** (stood - stood.gather(0, begin))
+    return torch.maximum(left * known, params.min_soc), known
 
 
 def _left(simulator: DistrictSimulator, moved: Tensor) -> Tensor:

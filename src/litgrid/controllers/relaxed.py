@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
+from litgrid.controllers.district_needs import least_soc
 from litgrid.controllers.district_storages import best_efficiency
 from litgrid.scenarios.district import Curve
 from litgrid.scenarios.district_split import DistrictScenarios
@@ -21,7 +22,8 @@ def relaxed(scenarios: DistrictScenarios) -> list[str]:
     vehicles = [vehicle.storage for vehicle in district.vehicles]
     storages, groups = batteries + vehicles, (simulator.batteries, simulator.vehicles)
     ways = [way for charger in district.chargers for way in (charger.charge_efficiency, charger.discharge_efficiency)]
-    anew = stays(simulator).begins & (simulator.connections.forced < 0.0)
+    begins = stays(simulator).begins
+    unknown = [begins[first:end] & ~least_soc(simulator, first, end)[1] for first, end in scenarios.blocks]
     found = {
         "efficiency curves: highest efficiency": _bent(part.power_efficiency_curve for part in storages),
         "efficiencies above 1: energy from nothing": any(bool((best_efficiency(part) > 1.0).any()) for part in groups),
@@ -36,7 +38,7 @@ def relaxed(scenarios: DistrictScenarios) -> list[str]:
         "limits of buildings: none": bool(simulator.limits.phases or simulator.limits.scopes),
         "outages: chargers and battery may each have all that PV leaves over": bool(district.chargers)
         and bool(district.series["outage"].any()),
-        "arrivals without a SOC: need as from the lowest SOC": bool(anew[1:].any()),
+        "arrivals without a SOC: need as from the lowest SOC": any(bool(block.any()) for block in unknown),
         "imports that pay: at most full power": any(
             bool((district.series[key] < 0.0).any()) for key in ("price_per_kwh", "carbon_kg_per_kwh")
         ),
