@@ -52,7 +52,8 @@ class Optimum:
     def __init__(self, scenarios: Scenarios, solutions: Sequence[Solution] | None = None) -> None:
         if not isinstance(scenarios, ScenarioSet):
             raise InputError(
-                "controllers: found optimum on a CityLearn data set, expected a site: only its physics are linear"
+                "controllers: found optimum on a CityLearn data set, expected a site: a data set has a bound without a "
+                "schedule (optimum --citylearn)"
             )
         self.solutions = solve(scenarios) if solutions is None else list(solutions)
         self._actions = torch.stack([_actions(scenarios, solution) for solution in self.solutions])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from litgrid.controllers.program import INFINITY, Indices, Program, Values
 from litgrid.sim.objective import weighted, weights
-from litgrid.site.site import Battery, Site
+from litgrid.site.site import Battery, Objective, Site
 
 TIE_BREAK = 1e-6
 """Cost of a kWh moved into or out of a storage. Exports are unpaid, so that without it a storage that wastes energy by
@@ -34,11 +34,16 @@ class Marginal(NamedTuple):
 
 
 def marginal(site: Site) -> Marginal:
+    """The slopes of a site's objective."""
+    return slopes(site.objective, site.carbon.gasoline_kg_per_kwh)
+
+
+def slopes(objective: Objective, gasoline_kg_per_kwh: float) -> Marginal:
     """The objective's slopes: it is linear, so that its value for one unit is the slope."""
     bills, masses, unserved_kwh, discharge_kwh = torch.eye(4, dtype=torch.float64).unbind()
-    _, _, total = weighted(bills, masses, unserved_kwh, discharge_kwh, weights(site.objective))
+    _, _, total = weighted(bills, masses, unserved_kwh, discharge_kwh, weights(objective))
     bill, co2, unserved, discharge = total.tolist()
-    return Marginal(bill, co2, unserved + co2 * site.carbon.gasoline_kg_per_kwh, discharge)
+    return Marginal(bill, co2, unserved + co2 * gasoline_kg_per_kwh, discharge)
 
 
 class Meter(NamedTuple):
@@ -56,23 +61,27 @@ def import_cost(site: Site, price_per_kwh: Values, carbon_kg_per_kwh: Values) ->
     return slope.bill * price_per_kwh + slope.co2 * carbon_kg_per_kwh
 
 
-def meter(program: Program, cost_per_kwh: ArrayLike, net_kwh: Values) -> Meter:
+def meter(program: Program, cost_per_kwh: ArrayLike, net_kwh: Values, most_kwh: ArrayLike = INFINITY) -> Meter:
     """Add the connection to the grid.
 
     Args:
         program: to add it to.
         cost_per_kwh: [H] of imports (``import_cost``).
         net_kwh: [H] load - pv.
+        most_kwh: a number or [H], highest imports.
     """
     steps = len(net_kwh)
-    block = Meter(program.columns(steps, cost_per_kwh), program.rows(steps, net_kwh))
+    block = Meter(program.columns(steps, cost_per_kwh, upper=most_kwh), program.rows(steps, net_kwh))
     program.entries(block.balance, block.imported, 1.0)
     return block
 
 
-def take(program: Program, at: Meter, step: NDArray[np.int64], columns: Indices, sign: float) -> None:
-    """Let variables take energy from the site (sign 1) or give it (-1), each [K] in its step."""
-    program.entries(at.balance[step], columns, -sign)
+def take(program: Program, at: Meter, step: NDArray[np.int64], columns: Indices, sign: ArrayLike) -> None:
+    """Let variables take energy from the site (sign 1) or give it (-1), each [K] in its step.
+
+    Where they are energies behind a converter, the sign is kWh at the site for each of them, a number or [K].
+    """
+    program.entries(at.balance[step], columns, -np.asarray(sign))
 
 
 class Storage(NamedTuple):
@@ -119,7 +128,9 @@ def first_stored(part: Battery, soc: float, steps: int) -> tuple[Values, Values]
     return held, held
 
 
-def chain(program: Program, block: Storage, follows: NDArray[np.bool_], efficiency: ArrayLike) -> None:
+def chain(
+    program: Program, block: Storage, follows: NDArray[np.bool_], efficiency: ArrayLike, kept: ArrayLike = 1.0
+) -> None:
     """Add the entries of ``Storage.balance``.
 
     Args:
@@ -127,10 +138,12 @@ def chain(program: Program, block: Storage, follows: NDArray[np.bool_], efficien
         block: of K steps, which may be those of several storages, one after the other.
         follows: [K] whether a step goes on from the one before it; else it begins a chain.
         efficiency: one way, a number or [K].
+        kept: share of what was stored before that is left when the step begins, a number or [K].
     """
+    left = np.broadcast_to(np.asarray(kept, dtype=np.float64), len(follows))
     eta = np.broadcast_to(np.asarray(efficiency, dtype=np.float64), len(follows))
     program.entries(block.balance, block.stored, 1.0)
-    program.entries(block.balance[follows], block.stored[np.flatnonzero(follows) - 1], -1.0)
+    program.entries(block.balance[follows], block.stored[np.flatnonzero(follows) - 1], -left[follows])
     program.entries(block.balance, block.charge, -eta)
     program.entries(block.balance, block.discharge, 1.0 / eta)
 
