@@ -25,6 +25,7 @@ from litgrid.scenarios.citylearn_import import read_district
 from litgrid.scenarios.district import Building, Charger, District, Observed, Storage, Vehicle
 from litgrid.scenarios.district_split import DistrictScenarios, split_district
 from litgrid.scenarios.random_district import Features, write_random
+from litgrid.sim import storage
 from litgrid.sim.district_objective import GASOLINE_KG_PER_KWH
 from litgrid.sim.district_view import DistrictView
 from litgrid.sim.district_world import DistrictWorld
@@ -208,6 +209,16 @@ def test_bounds_by_hand() -> None:
     # 2 of 5 kWh lie above the lowest SOC of 0.3; half a loss of 0.1 an hour: the chord keeps 0.9 - 0.3 of 0.7
     rest = {"depth_of_discharge": 0.7, "loss_coefficient": 0.1}
     assert least(home(rest, {})) == pytest.approx((6.0 + 3.0 / 0.8 - 2.0) * IMPORT)
+
+
+def test_best_cases_by_hand() -> None:
+    """A point in the middle, an end to which a curve goes on, and the chord of what standing by leaves."""
+    peak, rising = ((0.0, 0.5, 1.0), (0.64, 0.81, 0.49)), ((0.2, 0.6), (0.2, 0.6))
+    part = Storage(10.0, 5.0, 0.7, 0.5, 0.1, 0.0, peak, rising)
+    params = storage.parameters([part], 1.0, torch.device("cpu"), torch.float64)
+    assert district_storages.best_efficiency(params).tolist() == pytest.approx([0.9])
+    assert district_storages.highest(params.power).tolist() == pytest.approx([1.0])
+    assert district_storages.kept(params).tolist() == pytest.approx([(0.9 - 0.3) / 0.7])
 
 
 def test_what_is_relaxed_is_said() -> None:
