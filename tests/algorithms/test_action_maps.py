@@ -255,10 +255,8 @@ def test_compiled_steps_are_the_same(scenarios: ScenarioSet, config: EnvConfig) 
     draw, carried = torch.Generator().manual_seed(0), [env.reset() for env in envs]
     for _ in range(30):
         action = torch.rand(envs[0].action_spec.shape, generator=draw) * 2 - 1
-        done, carried = zip(
-            *(env.step_and_maybe_reset(td.set("action", action)) for env, td in zip(envs, carried, strict=True)),
-            strict=True,
-        )
+        pairs = [env.step_and_maybe_reset(td.set("action", action)) for env, td in zip(envs, carried, strict=True)]
+        done, carried = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         torch.testing.assert_close(done[1]["next"], done[0]["next"], rtol=1e-4, atol=1e-4)
 
 
@@ -290,7 +288,7 @@ def test_citylearns_back_end_takes_both(scenarios: ScenarioSet) -> None:
     pytest.importorskip("citylearn")
     for config in (dataclasses.replace(RESIDUAL, window_hours=6), EnvConfig(battery="band", window_hours=6)):
         ours, theirs = (
-            make_env(scenarios, 1, dataclasses.replace(config, backend=backend), seed=3)  # type: ignore[arg-type]
+            make_env(scenarios, 1, dataclasses.replace(config, backend=backend), seed=3)
             for backend in ("litgrid", "citylearn")
         )
         actions = torch.rand(5, *ours.action_spec.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
