@@ -105,7 +105,11 @@ def generated(small_site: Site) -> dict[Split, ScenarioSet]:
     return splits(replace(small_site, years=Years(1, 1, 1), pv=Photovoltaics(dc_kwp=40.0, ac_kw=50.0)))
 
 
-def test_generated_sessions_are_drawn_apart(generated: dict[Split, ScenarioSet]) -> None:
-    drawn = [set(years.sessions["soc_arrival"][0].tolist()) for years in generated.values()]
-    for first, second in ((0, 1), (0, 2), (1, 2)):
-        assert len(drawn[first] & drawn[second]) < 0.05 * len(drawn[first])
+def test_generated_years_share_no_day_of_sessions(generated: dict[Split, ScenarioSet]) -> None:
+    days = []
+    for years in generated.values():
+        table = {key: values[0].numpy() for key, values in years.sessions.items()}
+        hours = np.stack([table["arrival"] % 24, table["departure"] - table["arrival"], table["socket"]], -1)
+        rows = np.concatenate([hours, table["soc_arrival"][:, None], table["soc_required"][:, None]], -1)
+        days += [rows[table["arrival"] // 24 == day].tobytes() for day in range(365)]
+    assert len(set(days)) == 3 * 365
