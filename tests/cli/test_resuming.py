@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -247,13 +247,21 @@ def test_a_full_disk_is_an_exit_code_and_a_line(config: Path, tmp_path: Path) ->
     assert frames(run) == 64
 
 
+@pytest.fixture
+def shared() -> Iterator[None]:
+    """W&B's background process of this process, which its children share."""
+    wandb.setup(wandb.Settings(silent=True))
+    yield
+    wandb.teardown()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGTERM")
+@pytest.mark.usefixtures("shared")
 def test_the_program_itself(config: Path, tmp_path: Path) -> None:
     """With W&B, in its own group of processes, as a terminal's Ctrl-C meets it; then on to the end."""
     budget = ["--model.budget.total_frames", "2560", "--model.budget.frames_per_epoch", "1280"]
     command = [sys.executable, "-m", "src.cli", "fit", "--config", str(config), "--runs", str(tmp_path), *budget]
-    wandb.setup(wandb.Settings(silent=True))  # W&B's background process, which this one's children share
     environment = os.environ | {"WANDB_MODE": "offline"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -62,9 +62,9 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
         with_wandb: W&B at all; ``WANDB_MODE=disabled`` in the environment leaves it out as well.
     """
     loggers: list[Logger] = [MetricsFile(folder, list(model.METRICS))]
-    os.environ.setdefault("WANDB_MODE", "online" if os.environ.get("WANDB_API_KEY") else "offline")
+    mode = wandb_mode()
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    if with_wandb and first and os.environ["WANDB_MODE"] != "disabled":
+    if with_wandb and first and mode != "disabled":
         wandb.setup(wandb.Settings(silent=True))
         experiment, label = folder.absolute().parts[-3:-1]
         loggers.append(
@@ -76,9 +76,15 @@ def make_loggers(folder: Path, model: Algorithm, with_wandb: bool) -> list[Logge
                 job_type=label,
                 save_dir=folder,
                 id=wandb_id(folder),
+                mode=mode,  # W&B itself looks once in the life of a process
             )
         )
     return loggers
+
+
+def wandb_mode() -> Any:
+    """Where W&B writes: offline, unless a key is set (``WANDB_API_KEY``) or ``WANDB_MODE`` says otherwise."""
+    return os.environ.setdefault("WANDB_MODE", "online" if os.environ.get("WANDB_API_KEY") else "offline")
 
 
 def wandb_id(folder: Path) -> str | None:

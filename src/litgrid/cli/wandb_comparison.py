@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import wandb
 
+from litgrid.cli.records import wandb_mode
 from litgrid.evaluation.comparison import Comparison, Curve
 from litgrid.evaluation.rollout import label
 from litgrid.evaluation.tables import records
@@ -17,14 +17,14 @@ AXES = ("frames", "minutes")
 
 
 def log_comparison(comparison: Comparison, out: Path) -> None:
-    """Log a comparison as a run of its own: offline, unless a key is set (``WANDB_API_KEY``) or ``WANDB_MODE`` says.
+    """Log a comparison as a run of its own, where W&B writes (``wandb_mode``).
 
     Args:
         comparison: whose table and curves.
         out: folder for W&B's files.
     """
-    os.environ.setdefault("WANDB_MODE", "online" if os.environ.get("WANDB_API_KEY") else "offline")
-    if os.environ["WANDB_MODE"] == "disabled":
+    mode = wandb_mode()
+    if mode == "disabled":
         return
     wandb.setup(wandb.Settings(silent=True))
     figures = comparison.figures
@@ -33,6 +33,7 @@ def log_comparison(comparison: Comparison, out: Path) -> None:
         name=f"comparison-{figures['split']}",
         group=experiment(comparison),
         job_type="comparison",
+        mode=mode,
         dir=out,
         config={"site": figures["site"], "split": figures["split"], "runs": _runs(comparison)},
     ) as run:
