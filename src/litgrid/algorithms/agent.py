@@ -13,13 +13,16 @@ from torch import Tensor
 
 from litgrid.algorithms.base import Algorithm
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.environments import make_env, rule_of
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.sources import Source
 from litgrid.errors import InputError
-from litgrid.sim.env import EnvConfig, make_env
+from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.action_maps import Rule
+from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import Scenarios
-from litgrid.site.site import Objective
+from litgrid.site.site import Objective, replace
 
 CONFIG = "config.yaml"
 UNTRAINED = "untrained.ckpt"  # beside a run's other checkpoints: its agent before the first update
@@ -46,7 +49,19 @@ def load_agent(checkpoint: Path, source: Source | None = None) -> AgentControlle
             raise InputError(f"{checkpoint}: found an agent for {found}, expected one that fits {source.about}")
     actor.load_state_dict({key: weights[key] for key in expected})
     name = _read_config(checkpoint)[1].get("label") or algorithm.name
-    return AgentController(name, algorithm.seed, actor, algorithm.env_config)
+    rule = _rule(checkpoint, source.sample(), algorithm.env_config)
+    return AgentController(name, algorithm.seed, actor, algorithm.env_config, rule)
+
+
+def _rule(checkpoint: Path, scenarios: Scenarios, config: EnvConfig) -> Rule | None:
+    """Return the rule that an agent changes: for these scenarios' site, with the numbers of the run's own."""
+    if config.battery != "residual":
+        return None
+    trained = source_of(checkpoint).sample()
+    assert isinstance(trained, ScenarioSet)
+    assert isinstance(scenarios, ScenarioSet)
+    site = replace(scenarios.site, rules=trained.site.rules)
+    return rule_of(config, dataclasses.replace(scenarios, site=site))
 
 
 def load_untrained(checkpoint: Path, source: Source | None = None) -> AgentController:

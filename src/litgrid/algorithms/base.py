@@ -27,6 +27,7 @@ from torchrl.modules import ProbabilisticActor
 
 from litgrid.algorithms.collectors import Backend, MakeEnv, check_backend, experience
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.environments import rule_of
 from litgrid.algorithms.execution import Evaluate, Execution, Gradients, Losses, check, evaluation, gradients, of_policy
 from litgrid.algorithms.horizons import Horizons
 from litgrid.algorithms.networks import Spaces
@@ -350,7 +351,8 @@ class Algorithm(LightningModule, ABC):
 
     def agent(self) -> AgentController:
         """Return the present policy as a controller."""
-        return AgentController(self.name, self.seed, self.actor, self.env_config)
+        rule = rule_of(self.env_config, self.data.validation)
+        return AgentController(self.name, self.seed, self.actor, self.env_config, rule)
 
     def record(self, metrics: Mapping[str, float | Tensor]) -> None:
         """Send metrics to the loggers, against frames."""

@@ -14,8 +14,9 @@ from torchrl.collectors import MultiSyncCollector
 from torchrl.envs import EnvBase
 from torchrl.modules import ProbabilisticActor
 
+from litgrid.algorithms.environments import make_env
 from litgrid.errors import InputError
-from litgrid.sim.env import EnvConfig, make_env
+from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import Scenarios
 
 Backend = Literal["process", "ray"]

@@ -9,10 +9,11 @@ import torch
 from lightning import LightningDataModule
 from torchrl.envs import EnvBase
 
+from litgrid.algorithms.environments import make_env
 from litgrid.algorithms.sources import CityLearnData, source_of
 from litgrid.scenarios import store
 from litgrid.scenarios.district_split import Part
-from litgrid.sim.env import EnvConfig, make_env
+from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Site
 

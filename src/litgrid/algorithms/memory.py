@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from litgrid.algorithms.allocations import Allocations
 from litgrid.algorithms.base import Algorithm, Collection
+from litgrid.algorithms.environments import make_env
 from litgrid.algorithms.execution import Losses
 from litgrid.algorithms.free_memory import free_bytes
 from litgrid.algorithms.networks import Spaces
@@ -30,7 +31,7 @@ from litgrid.algorithms.shac import SHAC
 from litgrid.algorithms.sources import SiteYears, Source
 from litgrid.errors import InputError
 from litgrid.scenarios.random import random_scenarios
-from litgrid.sim.env import EnvConfig, make_env
+from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import Scenarios, make_world
 
 GB = 1e9

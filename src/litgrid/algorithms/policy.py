@@ -8,7 +8,8 @@ from torch import Tensor
 from torchrl.modules import ProbabilisticActor
 
 from litgrid.algorithms.networks import deterministic_action
-from litgrid.sim import actions, district_actions, district_observations, observations
+from litgrid.sim import district_actions, district_observations, observations
+from litgrid.sim.action_maps import Rule, physical
 from litgrid.sim.district_view import DistrictView
 from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import AnyView
@@ -22,13 +23,17 @@ class AgentController:
         seed: of the training.
         actor: the policy.
         env: configuration of the environments that it was trained in.
+        rule: that it changes, with ``battery: residual``.
     """
 
-    def __init__(self, name: str, seed: int | None, actor: ProbabilisticActor, env: EnvConfig) -> None:
+    def __init__(
+        self, name: str, seed: int | None, actor: ProbabilisticActor, env: EnvConfig, rule: Rule | None = None
+    ) -> None:
         self.name = name
         self.seed = seed
         self._actor = actor
         self._env = env
+        self._map = env.action_map(rule)
         self._dtype = next(actor.parameters()).dtype
 
     @torch.no_grad()
@@ -40,7 +45,7 @@ class AgentController:
             )
             return district_actions.MAPPINGS[self._env.sockets](view, action.to(view.bess_soc))
         action = self._choose(observations.entity(view) if self._apart else observations.flat(view))
-        return actions.physical(self._env.sockets, view, action.to(view.bess_soc))
+        return physical(self._map, view, action.to(view.bess_soc))
 
     @property
     def _apart(self) -> bool:

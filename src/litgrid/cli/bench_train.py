@@ -16,6 +16,7 @@ from litgrid.algorithms import execution
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.base import Algorithm, Budget, Collection
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.environments import make_env
 from litgrid.algorithms.execution import Execution
 from litgrid.algorithms.metrics import MetricsFile
 from litgrid.algorithms.networks import Network
@@ -29,7 +30,7 @@ from litgrid.cli.plain import make_loop
 from litgrid.cli.train import quiet
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.env import EnvConfig, make_env
+from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
 Observation = Literal["flat", "entity"]

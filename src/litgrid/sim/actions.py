@@ -1,4 +1,4 @@
-"""From an agent's action to the physical one. Both are [B, 1 + N]: battery first, then every socket."""
+"""From an agent's socket actions to the physical ones, [B, N] both; ``action_maps`` has the battery's."""
 
 from __future__ import annotations
 
@@ -55,6 +55,20 @@ MAPPINGS: dict[Mapping, Callable[[View, Tensor], Tensor]] = {"raw": raw, "floor"
 """From the agent's to the physical actions of the sockets, [B, N] both."""
 
 
-def physical(mapping: Mapping, view: View, action: Tensor) -> Tensor:
-    """The physical action; the battery's part is the agent's."""
-    return torch.cat([action[:, :1], MAPPINGS[mapping](view, action[:, 1:])], -1)
+def around(view: View, rule: Tensor, change: Tensor) -> Tensor:  # noqa: ARG001 (mappings share their arguments)
+    """What the rule does plus the change; the physics clips it."""
+    return rule + change
+
+
+def around_above_floor(view: View, rule: Tensor, change: Tensor) -> Tensor:
+    """Map changes [-1, 0, 1] onto [``least_share``, what the rule does, 1]: service is all that is possible.
+
+    A rule that does less than is needed is raised to it.
+    """
+    least = least_share(view)
+    rule = torch.maximum(rule, least)
+    return rule + torch.clamp(change, -1.0, 0.0) * (rule - least) + torch.clamp(change, 0.0, 1.0) * (1.0 - rule)
+
+
+AROUND: dict[Mapping, Callable[[View, Tensor, Tensor], Tensor]] = {"raw": around, "floor": around_above_floor}
+"""From what a rule does with the sockets and how the agent changes it to their physical actions, [B, N] all."""

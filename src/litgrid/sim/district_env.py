@@ -41,7 +41,8 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         costs: of the last step; None as for the flows.
 
     Raises:
-        InputError: the configuration asks for the back end CityLearn, or for windows that don't fit.
+        InputError: the configuration asks for the back end CityLearn, for actions that are not raw (several buildings
+            have no one import, and their rules no forecasts), or for windows that don't fit.
     """
 
     flows: DistrictFlows | None = None
@@ -55,8 +56,9 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        if config.backend != "litgrid":
-            raise InputError(f"backend: found {config.backend} with an imported data set, expected litgrid")
+        for key, right in (("backend", "litgrid"), ("battery", "raw")):
+            if (found := getattr(config, key)) != right:
+                raise InputError(f"{key}: found {found} with an imported data set, expected {right}")
         super().__init__(envs, config.stated(scenarios), device)
         self.world = DistrictWorld(scenarios, device)
         self._windows = DistrictWindows(self.world, envs, config.window_hours, seed)

@@ -20,7 +20,8 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.actions import MAPPINGS, Mapping
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName
+from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
 from litgrid.sim.district_view import DistrictView
@@ -57,6 +58,11 @@ class EnvConfig:
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
         sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
             ``raw`` leaves service to the agent.
+        battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
+            sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
+        rule: (``residual`` alone) that the agent starts from, with the numbers of the site's rules.
+        span: (``residual`` alone) share of the battery's power that an action of 1 adds, above 0 and at most 2, with
+            which any power can be reached from any other.
         reward: minus the objective; or (imported data sets alone) a reward of CityLearn's: its ``RewardFunction``,
             ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
         reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
@@ -70,10 +76,40 @@ class EnvConfig:
     window_hours: int | None = 48
     observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
+    battery: Battery = "raw"
+    rule: RuleName = "water_filling"
+    span: float = 1.0
     reward: Kind = "objective"
     reward_scale: float = 0.01
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.span <= 2.0:
+            raise InputError(f"span: found {self.span}, expected above 0 and at most 2")
+        for key, default in (("rule", "water_filling"), ("span", 1.0)):
+            found = getattr(self, key)
+            if self.battery != "residual" and found != default:
+                raise InputError(f"{key}: found {found} with battery {self.battery}, expected battery residual")
+
+    def action_map(self, rule: Rule | None) -> ActionMap:
+        """From the agent's action to the physical one.
+
+        Args:
+            rule: that of the configuration's name; None where the caller has none.
+
+        Raises:
+            InputError: a residual, and there is none.
+        """
+        match self.battery:
+            case "raw":
+                return Raw(self.sockets)
+            case "band":
+                return Band(self.sockets)
+            case "residual" if rule is not None:
+                return Residual(self.sockets, rule, self.span)
+            case "residual":
+                raise InputError(f"battery: found residual and no rule, expected raw, band or a rule ({self.rule})")
 
     def stated(self, scenarios: ScenarioSet | DistrictScenarios) -> EnvConfig:
         """The configuration with the reward's scale as a factor; that of a reward of CityLearn's has to be given."""
@@ -90,6 +126,8 @@ def make_env(
     config: EnvConfig,
     device: torch.device | str = "cpu",
     seed: int = 0,
+    *,
+    rule: Rule | None = None,
 ) -> EnvBase:
     """The environment of a site or a district, on the configured back end; arguments as for ``SiteEnv``."""
     if isinstance(scenarios, DistrictScenarios):
@@ -99,8 +137,8 @@ def make_env(
     if config.backend == "citylearn":
         from litgrid.sim.citylearn import CityLearnSiteEnv  # noqa: PLC0415 (CityLearn is an optional dependency)
 
-        return CityLearnSiteEnv(scenarios, envs, config, device, seed)
-    return SiteEnv(scenarios, envs, config, device, seed)
+        return CityLearnSiteEnv(scenarios, envs, config, device, seed, rule=rule)
+    return SiteEnv(scenarios, envs, config, device, seed, rule=rule)
 
 
 class WindowEnv(EnvBase, Generic[S, V]):
@@ -237,8 +275,8 @@ class SiteEnv(WindowEnv[State, View]):
     """B sites, each in its own window of a year.
 
     Keys: ``observation`` [B, F + G N], or ``site`` [B, F], ``sockets`` [B, N, G] and ``mask`` [B, N]; ``action``
-    [B, 1 + N] with the battery in [-1, 1] and sockets in [0, 1] ([-1, 1] with V2G); ``reward`` [B, 1]; ``done``,
-    ``terminated``, ``truncated`` [B, 1].
+    [B, 1 + N] with the battery in [-1, 1] and sockets in [0, 1] ([-1, 1] with V2G, and as a residual), or as a band
+    [B, 2 + N] with both limits in [-1, 1]; ``reward`` [B, 1]; ``done``, ``terminated``, ``truncated`` [B, 1].
 
     Args:
         scenarios: years of one site.
@@ -246,13 +284,14 @@ class SiteEnv(WindowEnv[State, View]):
         config: windows, observation, actions, reward.
         device: where everything is computed.
         seed: of the windows.
+        rule: that of ``battery: residual``: the environment stands below the controllers, and is given it.
 
     Attributes:
         flows: of the last step; None before it, and where steps are compiled.
         costs: of the last step; None as for the flows.
 
     Raises:
-        InputError: the configuration asks for what only imported data sets have.
+        InputError: the configuration asks for what only imported data sets have, or for a rule that is not given.
     """
 
     flows: Flows | None = None
@@ -267,6 +306,8 @@ class SiteEnv(WindowEnv[State, View]):
         config: EnvConfig,
         device: torch.device | str = "cpu",
         seed: int = 0,
+        *,
+        rule: Rule | None = None,
     ) -> None:
         for key, value, right in (
             ("observation", config.observation == "citylearn", "flat or entity"),
@@ -279,9 +320,8 @@ class SiteEnv(WindowEnv[State, View]):
         self.simulator = self.simulator_class(scenarios, device)
         self._windows = Windows(self.simulator, envs, config.window_hours, seed)
         self._observer = Observer(self.simulator)
-        self._map = MAPPINGS[config.sockets]
-        lowest = self.simulator.params.socket_lowest
-        self._begin(torch.cat([lowest.new_full((1,), -1.0), lowest]))
+        self._map = config.action_map(rule)
+        self._begin(self._map.lowest(self.simulator.params.socket_lowest))
 
     @property
     def table_bytes(self) -> int:
@@ -299,7 +339,7 @@ class SiteEnv(WindowEnv[State, View]):
     def _move(
         self, before: State, view: View, end: Tensor, action: Tensor
     ) -> tuple[Stepped[State, View], Flows, Costs]:
-        state, after, flows, costs = self.simulator.advance(before, view, action[:, 0], self._map(view, action[:, 1:]))
+        state, after, flows, costs = self.simulator.advance(before, view, *self._map(view, action))
         reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
 

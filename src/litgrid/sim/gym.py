@@ -19,6 +19,7 @@ from torch import Tensor
 from litgrid.errors import InputError
 from litgrid.scenarios import store
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
+from litgrid.sim.action_maps import Rule
 from litgrid.sim.env import EnvConfig, SiteEnv, make_env
 from litgrid.sim.spaces import action_space, observation_space
 from litgrid.site.site import Site, read_site
@@ -92,8 +93,8 @@ class GymSite(gymnasium.Env[Any, Any]):
 
     metadata: Tree = {"render_modes": []}  # noqa: RUF012 (gymnasium's own way)
 
-    def __init__(self, scenarios: ScenarioSet, config: EnvConfig, device: str) -> None:
-        self._sites = _Sites(make_env(scenarios, 1, config, device))
+    def __init__(self, scenarios: ScenarioSet, config: EnvConfig, device: str, rule: Rule | None) -> None:
+        self._sites = _Sites(make_env(scenarios, 1, config, device, rule=rule))
         self.observation_space = self._sites.observation_space
         self.action_space = self._sites.action_space
 
@@ -126,10 +127,17 @@ class GymSites(VectorEnv):
     """
 
     def __init__(
-        self, num_envs: int, scenarios: ScenarioSet, config: EnvConfig, device: str, autoreset_mode: Autoreset
+        self,
+        num_envs: int,
+        scenarios: ScenarioSet,
+        config: EnvConfig,
+        device: str,
+        *,
+        rule: Rule | None,
+        autoreset_mode: Autoreset,
     ) -> None:
         self.num_envs = num_envs
-        self._sites = _Sites(make_env(scenarios, num_envs, config, device))
+        self._sites = _Sites(make_env(scenarios, num_envs, config, device, rule=rule))
         self.single_observation_space = self._sites.observation_space
         self.single_action_space = self._sites.action_space
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
@@ -197,6 +205,7 @@ def make_site(
     scenarios: ScenarioSet | None = None,
     config: EnvConfig | None = None,
     device: str = "cpu",
+    rule: Rule | None = None,
     render_mode: None = None,
 ) -> GymSite:
     """One site: what ``gymnasium.make("litgrid/Site-v0", ...)`` calls.
@@ -208,6 +217,7 @@ def make_site(
         scenarios: years in place of those of ``site``, ``split`` and ``folder``.
         config: windows, observation, actions, reward; ``EnvConfig()`` by default.
         device: where the simulator computes; observations and actions are numpy's.
+        rule: of ``config.battery: residual``, such as ``litgrid.controllers.make(config.rule, scenarios).act``.
         render_mode: None, there is nothing to render.
 
     Raises:
@@ -216,7 +226,7 @@ def make_site(
     """
     if render_mode is not None:
         raise TypeError(f"render_mode: found {render_mode!r}, expected None: a site can't be rendered")
-    return GymSite(_scenarios(site, split, folder, scenarios), config or EnvConfig(), device)
+    return GymSite(_scenarios(site, split, folder, scenarios), config or EnvConfig(), device, rule)
 
 
 def make_sites(
@@ -228,6 +238,7 @@ def make_sites(
     scenarios: ScenarioSet | None = None,
     config: EnvConfig | None = None,
     device: str = "cpu",
+    rule: Rule | None = None,
     autoreset_mode: Autoreset | None = None,
     max_episode_steps: None = None,
 ) -> GymSites:
@@ -235,12 +246,13 @@ def make_sites(
 
     Args:
         num_envs: sites side by side, B.
-        site: as for ``make_site``, like all that follow up to ``device``.
+        site: as for ``make_site``, like all that follow up to ``rule``.
         split: which of its years.
         folder: where scenario sets are kept.
         scenarios: years in place of those of ``site``, ``split`` and ``folder``.
         config: windows, observation, actions, reward.
         device: where the simulator computes.
+        rule: of ``config.battery: residual``.
         autoreset_mode: what follows the end of a window (``GymSites``); by default the installed gymnasium's own.
         max_episode_steps: None, ``config.window_hours`` is an episode's length (gymnasium passes the argument).
 
@@ -250,4 +262,5 @@ def make_sites(
     if max_episode_steps is not None:
         raise InputError(f"max_episode_steps: found {max_episode_steps}, expected None and a config with window_hours")
     mode = autoreset_mode or ("SameStep" if OLD else "NextStep")
-    return GymSites(num_envs, _scenarios(site, split, folder, scenarios), config or EnvConfig(), device, mode)
+    years = _scenarios(site, split, folder, scenarios)
+    return GymSites(num_envs, years, config or EnvConfig(), device, rule=rule, autoreset_mode=mode)

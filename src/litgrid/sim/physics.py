@@ -146,6 +146,21 @@ def soc_due(start: Tensor, required: Tensor, left: Tensor, site: Parameters) -> 
     return torch.minimum(required, reachable) * (1.0 - torch.clamp(left - 1.0, 0.0, 1.0))
 
 
+def charge_vehicles(soc: Tensor, action: Tensor, left: Tensor, site: Parameters) -> tuple[Tensor, Tensor]:
+    """What vehicles do in a step: their SOCs after it, and what they take at the site's side in kWh, [B, N] both.
+
+    Args:
+        soc: [B, N] before.
+        action: [B, N] physical; what a socket can't is clipped.
+        left: [B, N] steps until departure, 0 where the socket is free.
+        site: its constants.
+    """
+    share = torch.clamp(torch.maximum(action, site.socket_lowest), max=1.0)
+    request = share * site.socket_rate * left.clamp(max=1.0)  # nothing where the socket is free
+    after, moved = storage(soc, request, 0.0, site.socket_efficiency)
+    return after, moved * site.socket_capacity_kwh
+
+
 def move(state: State, bess: Tensor, sockets: Tensor, row: Row, site: Parameters) -> Moved:
     """Charge and discharge batteries and vehicles.
 
@@ -158,10 +173,7 @@ def move(state: State, bess: Tensor, sockets: Tensor, row: Row, site: Parameters
     """
     bess_request = torch.clamp(bess, -1.0, 1.0) * site.bess_rate
     bess_soc, moved = storage(state.bess_soc, bess_request, site.bess_min_soc, site.bess_efficiency)
-    share = torch.clamp(torch.maximum(sockets, site.socket_lowest), max=1.0)
-    request = share * site.socket_rate * row.left.clamp(max=1.0)  # nothing where the socket is free
-    ev_soc, ev = storage(state.ev_soc, request, 0.0, site.socket_efficiency)
-    return Moved(bess_soc, moved * site.bess_capacity_kwh, ev_soc, ev * site.socket_capacity_kwh)
+    return Moved(bess_soc, moved * site.bess_capacity_kwh, *charge_vehicles(state.ev_soc, sockets, row.left, site))
 
 
 def _written(values: Tensor) -> Tensor:

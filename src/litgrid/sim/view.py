@@ -25,6 +25,7 @@ class View:
         known: those of ``tables.SOCKETS`` that were read, by name. (Not cached properties: TorchDynamo can't trace
             those of Python 3.11.)
         site: the site.
+        params: its constants.
         scenario: [B] int64 which of the scenarios each site is in.
         step: [B] int64 row of the year. Both tell something only to who holds the scenarios: bounds, and nobody else.
         bess_soc: [B] SOC of the battery.
@@ -43,6 +44,7 @@ class View:
         self._tables = tables
         self._state = state
         self.site = site
+        self.params = params
         self.scenario = state.scenario
         self.step = state.step
         self.bess_soc = state.bess_soc

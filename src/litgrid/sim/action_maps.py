@@ -1,0 +1,131 @@
+"""What an agent's action means: the battery's power itself, a change of what a rule does, or limits of the import.
+
+A map turns the agent's action [B, A], battery first, into the physical one. All are differentiable wherever the physics
+is. docs/actions.md has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from litgrid.sim import physics
+from litgrid.sim.actions import AROUND, MAPPINGS, Mapping
+from litgrid.sim.view import View
+from litgrid.site.site import Site
+
+Battery = Literal["raw", "residual", "band"]
+RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling"]
+"""Rules that decide for all sites of a batch at once."""
+Rule = Callable[[View], Tensor]
+"""From what the site knows to the physical action [B, 1 + N]."""
+
+
+class Physical(NamedTuple):
+    """What battery and sockets shall do."""
+
+    bess: Tensor
+    """[B] in [-1, 1], share of the battery's power."""
+    sockets: Tensor
+    """[B, N] shares of their power."""
+
+
+class ActionMap(Protocol):
+    """From the agent's action to the physical one."""
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """The agent's lowest actions [A], from the lowest physical ones of the sockets [N]; the highest are 1."""
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """The physical action for the agent's [B, A]; what lies beyond the agent's range is clipped."""
+
+
+class Raw:
+    """The battery's power is the agent's, A = 1 + N.
+
+    Args:
+        sockets: how the sockets' actions are mapped.
+    """
+
+    def __init__(self, sockets: Mapping) -> None:
+        self._sockets = MAPPINGS[sockets]
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """-1 for the battery, and what the sockets can."""
+        return torch.cat([sockets.new_full((1,), -1.0), sockets])
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Leave the battery's action as it is."""
+        return Physical(action[:, 0], self._sockets(view, action[:, 1:]))
+
+
+class Residual:
+    """A rule acts, and the agent changes what it does; A = 1 + N, all in [-1, 1], and 0 leaves it as it is.
+
+    Residual policy learning (Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019, arXiv:1812.03201), around a
+    rule that need not be differentiable: gradients with respect to the agent's action never need it to be.
+
+    Args:
+        sockets: where the sockets' actions may go (``actions.AROUND``).
+        rule: that acts.
+        span: of the battery's power, by which an action of 1 raises what the rule has it charge.
+    """
+
+    def __init__(self, sockets: Mapping, rule: Rule, span: float) -> None:
+        self._around, self._rule, self._span = AROUND[sockets], rule, span
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """-1 for all: less than the rule."""
+        return -torch.ones_like(torch.cat([sockets.new_empty(1), sockets]))
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Change the rule's action."""
+        rule, change = self._rule(view), torch.clamp(action, -1.0, 1.0)
+        bess = torch.clamp(rule[:, 0] + self._span * change[:, 0], -1.0, 1.0)
+        return Physical(bess, self._around(view, rule[:, 1:], change[:, 1:]))
+
+
+class Band:
+    """The battery keeps the import within a band whose limits are the agent's, A = 2 + N.
+
+    It discharges what is above the upper limit and charges what is missing to the lower one, as far as its power and
+    SOC go. The first action says the upper limit, from 0 to ``highest_import_kw``, the second the lower one, from 0 to
+    the upper: so they can't cross, PV surplus is charged in any case, and the battery never causes exports.
+
+    Args:
+        sockets: how the sockets' actions are mapped.
+    """
+
+    def __init__(self, sockets: Mapping) -> None:
+        self._sockets = MAPPINGS[sockets]
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """-1 for both limits, and what the sockets can."""
+        return torch.cat([sockets.new_full((2,), -1.0), sockets])
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Let the battery do what keeps the import of this step, vehicles included, within the band."""
+        sockets = self._sockets(view, action[:, 2:])
+        share = (torch.clamp(action[:, :2], -1.0, 1.0) + 1.0) * 0.5
+        upper = share[:, 0] * highest_import_kw(view.site)
+        lower = share[:, 1] * upper
+        _, ev_kwh = physics.charge_vehicles(view.ev_soc, sockets, view.left, view.params)
+        net_kw = view.load_kw - view.pv_kw + ev_kwh.sum(-1) * (1.0 / view.site.step_hours)
+        battery_kw = torch.clamp(lower - net_kw, min=0.0) - torch.clamp(net_kw - upper, min=0.0)
+        power_kw = view.site.battery.power_kw
+        inverse = 1.0 / power_kw if power_kw > 0.0 else 0.0
+        return Physical(torch.clamp(battery_kw * inverse, -1.0, 1.0), sockets)
+
+
+def highest_import_kw(site: Site) -> float:
+    """The load's typical peak with all vehicles at full power: the scale of a band's limits."""
+    return site.load.peak_kw + sum(group.sockets * group.power_kw for group in site.fleet.groups)
+
+
+def physical(action_map: ActionMap, view: View, action: Tensor) -> Tensor:
+    """The physical action [B, 1 + N] in one tensor."""
+    bess, sockets = action_map(view, action)
+    return torch.cat([bess.unsqueeze(-1), sockets], -1)
