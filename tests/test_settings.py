@@ -32,7 +32,8 @@ from litgrid.cli.records import KeepConfig
 from litgrid.cli.train import TrainCLI
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
-from litgrid.sim.actions import MAPPINGS
+from litgrid.sim.action_maps import Band, Raw, Residual
+from litgrid.sim.actions import AROUND
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
@@ -46,6 +47,9 @@ FIRST: Settings = {
     "env.window_hours": 24,
     "env.observation": "entity",
     "env.sockets": "floor",
+    "env.battery": "residual",
+    "env.rule": "self_consumption",
+    "env.span": 0.5,
     "env.reward_scale": 0.001,
     "env.compile": False,
     "collection.envs": 4,
@@ -67,6 +71,9 @@ SECOND: Settings = {
     "env.window_hours": 12,
     "env.observation": "entity",
     "env.sockets": "raw",
+    "env.battery": "residual",
+    "env.rule": "water_filling",
+    "env.span": 0.25,
     "env.reward_scale": 0.002,
     "env.compile": True,
     "collection.envs": 6,
@@ -387,7 +394,10 @@ Probe = Callable[[Live], Any]
 PROBES: dict[str, Probe] = {
     "env.window_hours": lambda live: live.horizon,
     "env.observation": lambda live: "entity" if "sockets" in live.env.observation_spec.keys() else "flat",  # noqa: SIM118
-    "env.sockets": lambda live: next(name for name, mapping in MAPPINGS.items() if live.env._map is mapping),
+    "env.sockets": lambda live: next(name for name, around in AROUND.items() if live.env._map._around is around),
+    "env.battery": lambda live: type(live.env._map).__name__.lower(),
+    "env.rule": lambda live: live.env._map._rule.__self__.name,
+    "env.span": lambda live: live.env._map._span,
     "env.reward": lambda live: live.env.config.reward,
     "env.reward_scale": _reward_scale,
     "env.compile": lambda live: live.compiled,
@@ -585,6 +595,20 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
     assert message in errors[0]
 
 
+@pytest.mark.parametrize(("battery", "kind"), [("raw", Raw), ("band", Band), ("residual", Residual)])
+def test_the_battery_is_mapped_as_configured(
+    battery: str, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = follow(monkeypatch)
+    for name in ("env.rule", "env.span"):
+        monkeypatch.delitem(FIRST, name)
+    monkeypatch.setitem(FIRST, "env.battery", battery)
+    assert main(base("ppo", tmp_path)) == 0
+    assert isinstance(runs[-1].env._map, kind)
+    assert runs[-1].algorithm.collector is not None
+    runs[-1].algorithm.collector.shutdown()
+
+
 def test_the_back_end_is_that_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     citylearn = pytest.importorskip("litgrid.sim.citylearn", exc_type=ImportError)
     made: list[str] = []
@@ -592,7 +616,7 @@ def test_the_back_end_is_that_of_the_configuration(tmp_path: Path, monkeypatch: 
     class Made(Exception):
         """Enough is known."""
 
-    def make(_: ScenarioSet, __: int, config: EnvConfig, *___: Any) -> None:
+    def make(_: ScenarioSet, __: int, config: EnvConfig, *___: Any, **____: Any) -> None:
         made.append(config.backend)
         raise Made
 

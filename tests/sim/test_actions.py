@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.actions import least_share, physical
+from litgrid.sim.actions import floor, least_share, raw
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.site.site import Site, replace
@@ -58,12 +58,10 @@ def test_floor_maps_each_range_onto_what_is_allowed(small_site: Site, random_sce
     view = view_by_hand(random_scenarios(small_site, days=2), **case)  # type: ignore[arg-type]
     least = least_share(view)[0]
     for share in (0.0, 0.25, 1.0, -3.0, 7.0):
-        action = torch.tensor([[-0.3] + [share] * 5])
-        mapped = physical("floor", view, action)[0]
+        action = torch.full((1, 5), share)
         inside = min(max(share, 0.0), 1.0)
-        assert float(mapped[0]) == pytest.approx(-0.3)
-        torch.testing.assert_close(mapped[1:], least + inside * (1 - least))
-        assert torch.equal(physical("raw", view, action), action)
+        torch.testing.assert_close(floor(view, action)[0], least + inside * (1 - least))
+        assert torch.equal(raw(view, action), action)
 
 
 ACTIONS: dict[str, Callable[[tuple[int, int], torch.Generator], torch.Tensor]] = {
@@ -86,7 +84,8 @@ def test_under_the_floor_nothing_is_unserved(
     state = simulator.initial(torch.tensor([0, 1]), torch.tensor([0, 7]))
     required = unserved = 0.0
     for _ in range(simulator.steps):
-        action = physical("floor", simulator.view(state), ACTIONS[actions]((2, 6), draw))
+        action = ACTIONS[actions]((2, 6), draw)
+        action[:, 1:] = floor(simulator.view(state), action[:, 1:])
         state, flows, _ = simulator.step(state, action)
         unserved = max(unserved, float(flows.ev_unserved.max()))
         required += float(flows.ev_required.sum())
@@ -99,6 +98,6 @@ def test_without_the_floor_service_is_the_agents(small_site: Site, random_scenar
     state = simulator.initial(torch.tensor([0]), torch.tensor([0]))
     unserved = torch.zeros(1)
     for _ in range(simulator.steps):
-        state, flows, _ = simulator.step(state, physical("raw", simulator.view(state), torch.zeros(1, 6)))
+        state, flows, _ = simulator.step(state, torch.zeros(1, 6))
         unserved += flows.ev_unserved
     assert float(unserved) > 10.0

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from torchrl.envs.utils import check_env_specs
 
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.actions import physical
+from litgrid.sim.action_maps import physical
 from litgrid.sim.env import EnvConfig, SiteEnv, make_env
 from litgrid.sim.physics import State
 from litgrid.site.site import Site, replace
@@ -52,11 +52,12 @@ def test_actions_are_two_sided_where_sockets_discharge(small_site: Site, random_
 
 
 def test_rewards_are_the_objective_of_the_mapped_action(scenarios: ScenarioSet) -> None:
-    for sockets in ("floor", "raw"):
-        env = SiteEnv(scenarios, 4, EnvConfig(sockets=sockets, reward_scale=0.5))
+    configs = [{"sockets": "floor"}, {"sockets": "raw"}, {"battery": "band"}]
+    for config in (EnvConfig(reward_scale=0.5, **config) for config in configs):  # type: ignore[arg-type]
+        env = SiteEnv(scenarios, 4, config)
         state, (action,) = env._state, actions(env, 1)
         tensordict = env.step(TensorDict({"action": action}, batch_size=[4]))
-        moved = physical(sockets, env.simulator.view(state), action)
+        moved = physical(config.action_map(None), env.simulator.view(state), action)
         _, _, costs = env.simulator.step(state, moved)
         torch.testing.assert_close(tensordict["next", "reward"], -0.5 * costs.total.unsqueeze(-1))
 

@@ -142,7 +142,7 @@ def common_source(checkpoints: Sequence[Path], folder: Path) -> Source:
 
 
 def without_rules(source: Source) -> Source:
-    """Return the source with the default numbers of rules, which training does not look at."""
+    """Return the source with the default numbers of rules; agents that change a rule bring its numbers along."""
     if not isinstance(source, SiteYears):
         return source
     return dataclasses.replace(source, site=replace(source.site, rules=Rules()))
