@@ -277,13 +277,13 @@ def _at_rate(live: Live, name: str, module: Any) -> float:
     if not isinstance(live.algorithm, SHAC):
         return now
     over = 1.0 - 1.0 / len(live.updates)
-    return now / (1.0 - (1.0 - live.algorithm.learning_rates.final) * over)
+    return float(now / (1.0 - (1.0 - live.algorithm.learning_rates.final) * over))
 
 
 def _final(live: Live) -> float:
     """The share of the learning rate that is left when all batches are done, from what was left before the last."""
     left = _rate(live, "actor", live.algorithm.actor) / live.config.model.init_args.learning_rates.actor
-    return 1.0 - (1.0 - left) * len(live.updates) / (len(live.updates) - 1)
+    return float(1.0 - (1.0 - left) * len(live.updates) / (len(live.updates) - 1))
 
 
 def _passes(live: Live) -> float:
@@ -341,7 +341,7 @@ def _decay(live: Live) -> float:
 def _target_rate(live: Live) -> float:
     """By which SAC's and SHAC's targets follow."""
     if isinstance(live.algorithm, SAC):
-        return 1.0 - live.algorithm.target_critics.eps
+        return float(1.0 - live.algorithm.target_critics.eps)
     assert isinstance(live.algorithm, SHAC)
     target, critic = (next(iter(module.parameters())) for module in (live.algorithm.target, live.algorithm.critic))
     with torch.no_grad():

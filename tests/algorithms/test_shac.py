@@ -100,7 +100,7 @@ def test_gradients_end_with_the_batch(small_site: Site, monkeypatch: pytest.Monk
     first, second = next(batches), next(batches)
     assert torch.equal(first["next", "site"][:, -1], second["site"][:, 0])
     for batch in (first, second):  # were the second one's graph tied to the first one's, that would be gone by then
-        batch["next", "reward"].sum().backward()  # type: ignore[no-untyped-call]
+        batch["next", "reward"].sum().backward()
     assert not any(value.requires_grad for value in env.state_dict().values())
 
 
@@ -198,7 +198,7 @@ class LevelLoad(EnvBase):
         return TensorDict(self._values(), batch_size=self.batch_size)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
-        soc, load = self.seen.split(1, -1)
+        soc, load = self.seen[:, :1], self.seen[:, 1:]
         power = tensordict["action"].clamp(-1.0, 1.0)
         cost = (load + power) ** 2 + lq.SOC_WEIGHT * soc**2
         noise = self._uniform(torch.tensor(lq.NOISE), 1)
@@ -226,7 +226,7 @@ class LevelData(LightningDataModule):
     def train_dataloader(self) -> Ticks:
         """Return the ticks of an epoch."""
         assert self.trainer is not None
-        return Ticks(int(self.trainer.lightning_module.ticks_per_epoch))
+        return Ticks(int(self.trainer.lightning_module.ticks_per_epoch))  # type: ignore[arg-type]
 
 
 def test_it_learns_the_law_of_a_battery_whose_optimum_is_known() -> None:
