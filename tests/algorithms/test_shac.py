@@ -104,6 +104,38 @@ def test_gradients_end_with_the_batch(small_site: Site, monkeypatch: pytest.Monk
     assert not any(value.requires_grad for value in env.state_dict().values())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("battery", ["raw", "band"])
+def test_compiled_steps_have_the_gradients_of_eager_ones(small_site: Site, battery: Any) -> None:
+    """A step of the environment, along the action and the state."""
+    gradients = []
+    for compiled in (False, True):
+        config = EnvConfig(observation="entity", battery=battery, compile=compiled, reward_scale=0.1)
+        env = SiteEnv(random_scenarios(small_site, 2, 24 * 60), ENVS, config, seed=3)
+        torch.manual_seed(0)
+        actor = make_gaussian_actor(Spaces.of(env), NETWORK, 0.3)
+        rollout = Horizons(env, actor, STEPS)
+        torch.manual_seed(5)
+        total = next(iter(rollout))["next", "reward"].sum()
+        gradients.append(torch.autograd.grad(total, list(actor.parameters()), materialize_grads=True))
+    for eager, fused in zip(*gradients, strict=True):
+        torch.testing.assert_close(fused, eager, rtol=1e-3, atol=1e-4 * float(eager.abs().max()))
+
+
+def test_a_network_may_leave_out_the_sockets(small_site: Site) -> None:
+    """It has one action for all of them, and still learns it."""
+    env = SiteEnv(random_scenarios(small_site, 2, 24 * 10), ENVS, EnvConfig(observation="entity"), seed=3)
+    torch.manual_seed(0)
+    actor = make_gaussian_actor(Spaces.of(env), dataclasses.replace(NETWORK, sockets=0), 0.1)
+    batch = next(iter(Horizons(env, actor, STEPS)))
+    assert bool((batch["loc"][..., 1:] == batch["loc"][0, 0, 1]).all())
+    assert bool((batch["loc"][..., 0] != batch["loc"][0, 0, 0]).any())
+    batch["next", "reward"].sum().backward()
+    (bias,) = [value for key, value in actor.named_parameters() if key.endswith("head.bias")]
+    assert bias.grad is not None
+    assert float(bias.grad.abs().max()) > 0.0
+
+
 def make(**arguments: Any) -> SHAC:
     """SHAC with a budget of a few updates."""
     defaults: dict[str, Any] = {

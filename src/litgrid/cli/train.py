@@ -273,6 +273,7 @@ def quiet() -> None:
         r"Checkpoint directory .* exists and is not empty",
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
         r"Tensordict is registered in PyTree",  # until the first CUDA graph
+        r"Initializing zero-element tensors is a no-op",  # networks that don't look at sockets
     ):
         warnings.filterwarnings("ignore", message=message)
 
