@@ -1,4 +1,4 @@
-"""Every setting of the three algorithms arrives in the objects that train, or is refused.
+"""Every setting of the four algorithms arrives in the objects that train, or is refused.
 
 ``fit`` runs twice for each algorithm: with one value of every setting, and with another. A probe finds the value in
 what trained: optimiser, buffer, loss, networks, environment, collector. A setting that no probe knows is a failure.
@@ -16,14 +16,16 @@ import pytest
 import torch
 import yaml
 from jsonargparse import Namespace
+from tensordict import TensorDict
 from torch import Tensor, nn
 from torchrl.data import LazyMemmapStorage
 
 from litgrid.algorithms.agent import UNTRAINED
 from litgrid.algorithms.base import Algorithm
-from litgrid.algorithms.networks import ACTIVATIONS, MLP, Gaussian, Summary
+from litgrid.algorithms.networks import ACTIVATIONS, MLP, Gaussian, Spaces, Summary
 from litgrid.algorithms.on_policy import OnPolicy
 from litgrid.algorithms.sac import SAC
+from litgrid.algorithms.shac import SHAC
 from litgrid.algorithms.validation import Validation
 from litgrid.cli import main
 from litgrid.cli.records import KeepConfig
@@ -36,7 +38,7 @@ from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-ALGORITHMS = ("sac", "ppo", "a2c")
+ALGORITHMS = ("sac", "ppo", "a2c", "shac")
 
 Settings = dict[str, Any]
 """A setting's dotted name below ``model.init_args``, and its value."""
@@ -162,6 +164,30 @@ OWN: dict[str, tuple[Settings, Settings]] = {
             "proximity.target_kl": 2000.0,
         },
     ),
+    "shac": (
+        {
+            "discount": 0.9,
+            "regression.decay": 0.8,
+            "regression.epochs": 2,
+            "regression.minibatch": 8,
+            "regression.target_rate": 0.1,
+            "learning_rates.actor": 0.002,
+            "learning_rates.critic": 0.007,
+            "learning_rates.final": 1.0,
+            "initial_spread": 0.3,
+        },
+        {
+            "discount": 0.95,
+            "regression.decay": 0.6,
+            "regression.epochs": 3,
+            "regression.minibatch": 12,
+            "regression.target_rate": 0.3,
+            "learning_rates.actor": 0.0005,
+            "learning_rates.critic": 0.004,
+            "learning_rates.final": 0.5,
+            "initial_spread": 0.6,
+        },
+    ),
     "a2c": (OF_ON_POLICY[0] | {"optimizer": "adam"}, OF_ON_POLICY[1] | {"optimizer": "rmsprop"}),
 }
 REFUSED = {
@@ -245,6 +271,27 @@ def _sockets(network: nn.Module) -> int:
     return summary.layer.out_features
 
 
+def _at_rate(live: Live, name: str, module: Any) -> float:
+    """The learning rate that has fallen, or not, since the start; SHAC's is lowered before each batch."""
+    now = _rate(live, name, module)
+    if not isinstance(live.algorithm, SHAC):
+        return now
+    over = 1.0 - 1.0 / len(live.updates)
+    return float(now / (1.0 - (1.0 - live.algorithm.learning_rates.final) * over))
+
+
+def _final(live: Live) -> float:
+    """The share of the learning rate that is left when all batches are done, from what was left before the last."""
+    left = _rate(live, "actor", live.algorithm.actor) / live.config.model.init_args.learning_rates.actor
+    return float(1.0 - (1.0 - left) * len(live.updates) / (len(live.updates) - 1))
+
+
+def _passes(live: Live) -> float:
+    """Updates of the critic by frames of a batch."""
+    batch = live.algorithm.frames // len(live.updates)
+    return (live.updates[0] - 1) * max(frames for frames, _ in live.inputs) / batch
+
+
 def _critic(live: Live) -> nn.Module:
     algorithm = live.algorithm
     return live.loss.qvalue_network if isinstance(algorithm, SAC) else algorithm.critic  # type: ignore[return-value]
@@ -252,7 +299,7 @@ def _critic(live: Live) -> nn.Module:
 
 def _parameters(live: Live, name: str) -> Any:
     """What holds the parameters of actor or critic; SAC's are in its loss."""
-    if isinstance(live.algorithm, OnPolicy):
+    if isinstance(live.algorithm, OnPolicy | SHAC):
         return getattr(live.algorithm, name)
     return live.loss.actor_network_params if name == "actor" else live.loss.qvalue_network_params
 
@@ -260,6 +307,48 @@ def _parameters(live: Live, name: str) -> Any:
 def _reward_scale(live: Live) -> float:
     reward = live.env.rand_step(live.env.reset())["next", "reward"]
     return float(-reward.sum() / live.env.costs.total.sum())
+
+
+def _discount(live: Live) -> float:
+    """SAC's is in its estimator; SHAC's is the slope of a horizon's return along its second reward."""
+    if isinstance(live.algorithm, SAC):
+        return float(live.loss._value_estimator.gamma)
+    assert isinstance(live.algorithm, SHAC)
+    no = torch.zeros(1, 2, 1, dtype=torch.bool)
+    after = {key: torch.zeros(1, 2, *shape) for key, shape in Spaces.of(live.env).shapes.items()}
+    after |= {"reward": torch.zeros(1, 2, 1), "done": no, "terminated": no.clone()}
+    batch = TensorDict({"next": TensorDict(after, batch_size=[1, 2])}, batch_size=[1, 2])
+    without = live.algorithm.horizon_return(batch)
+    batch["next", "reward"][0, 1] = 2.0
+    return float(live.algorithm.horizon_return(batch) - without)
+
+
+def _decay(live: Live) -> float:
+    """lambda, from the first target of two steps whose second is rewarded, where all values are 0."""
+    algorithm = live.algorithm
+    assert isinstance(algorithm, SHAC)
+    no, shapes = torch.zeros(1, 2, 1, dtype=torch.bool), Spaces.of(live.env).shapes
+    seen = {key: torch.zeros(1, 2, *shape) for key, shape in shapes.items()}
+    after = {**seen, "reward": torch.tensor([[[0.0], [1.0]]]), "done": no, "terminated": no | True}
+    after["terminated"][0, 0] = False
+    batch = TensorDict({**seen, "next": TensorDict(after, batch_size=[1, 2])}, batch_size=[1, 2])
+    targets = algorithm.with_targets(batch)["value_target"].flatten()
+    batch["next", "reward"][0, 1] = 0.0
+    without = algorithm.with_targets(batch)["value_target"].flatten()
+    return float((targets - without)[0]) / algorithm.discount
+
+
+def _target_rate(live: Live) -> float:
+    """By which SAC's and SHAC's targets follow."""
+    if isinstance(live.algorithm, SAC):
+        return float(1.0 - live.algorithm.target_critics.eps)
+    assert isinstance(live.algorithm, SHAC)
+    target, critic = (next(iter(module.parameters())) for module in (live.algorithm.target, live.algorithm.critic))
+    with torch.no_grad():
+        critic.add_(1.0)
+    before, gap = target.clone(), (critic - target).detach()
+    live.algorithm.target.update_parameters(live.algorithm.critic)
+    return float(((target - before) / gap).mean())
 
 
 def _kl(live: Live) -> float:
@@ -333,13 +422,18 @@ PROBES: dict[str, Probe] = {
     "replay.batch_size": lambda live: max(frames for frames, _ in live.inputs),
     "replay.updates_per_batch": lambda live: live.updates[-1] - live.updates[-2],
     "replay.warmup_frames": lambda live: (live.updates.count(0) + 1) * live.algorithm.frames // len(live.updates),
-    "learning_rates.actor": lambda live: _rate(live, "actor", _parameters(live, "actor")),
-    "learning_rates.critic": lambda live: _rate(live, "critic", _parameters(live, "critic")),
+    "learning_rates.actor": lambda live: _at_rate(live, "actor", _parameters(live, "actor")),
+    "learning_rates.critic": lambda live: _at_rate(live, "critic", _parameters(live, "critic")),
     "learning_rates.temperature": lambda live: _rate(live, "temperature", nn.ParameterList([live.loss.log_alpha])),
+    "learning_rates.final": _final,
     "temperature.initial": lambda live: live.untrained["loss.log_alpha"].exp(),
     "temperature.target_entropy_per_action": lambda live: live.loss.target_entropy / live.env.action_spec.shape[-1],
-    "discount": lambda live: live.loss._value_estimator.gamma,
-    "target_rate": lambda live: 1.0 - live.algorithm.target_critics.eps,  # type: ignore[operator,union-attr]
+    "discount": _discount,
+    "target_rate": _target_rate,
+    "regression.target_rate": _target_rate,
+    "regression.decay": _decay,
+    "regression.epochs": _passes,
+    "regression.minibatch": lambda live: max(frames for frames, _ in live.inputs),
     "critic_loss": lambda live: live.loss.loss_function,
     "advantage.discount": lambda live: live.algorithm._estimate.gamma,  # type: ignore[union-attr]
     "advantage.decay": lambda live: live.algorithm._estimate.lmbda,  # type: ignore[union-attr]
@@ -435,7 +529,8 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> list[Live]:
 
         def look(_: nn.Module, args: tuple[Any, ...]) -> None:
             advantage = args[0].get("advantage", None)
-            live.inputs.append((len(args[0]), 0.0 if advantage is None else float(advantage.std())))
+            if "horizon_return" not in args[0].keys():  # noqa: SIM118 (a TensorDict; SHAC's policy takes whole batches)
+                live.inputs.append((len(args[0]), 0.0 if advantage is None else float(advantage.std())))
 
         live.loss.register_forward_pre_hook(look)
         start(self)

@@ -16,6 +16,7 @@ from litgrid.algorithms.networks import Network
 from litgrid.algorithms.ppo import PPO, Proximity
 from litgrid.algorithms.remedies import refuse_what_does_not_fit, remedy
 from litgrid.algorithms.sac import SAC, Replay
+from litgrid.algorithms.shac import SHAC, Regression
 from litgrid.algorithms.sources import CityLearnData, Folder
 from litgrid.errors import InputError
 from litgrid.scenarios.random import random_scenarios
@@ -29,6 +30,7 @@ SPECIAL: dict[type[Algorithm], dict[str, Any]] = {
     SAC: {"replay": Replay(capacity=3000, batch_size=512, updates_per_batch=2, warmup_frames=100)},
     PPO: {"proximity": Proximity(epochs=2, minibatch=512)},
     A2C: {},
+    SHAC: {"regression": Regression(epochs=2, minibatch=512)},
 }
 
 
@@ -88,7 +90,7 @@ def allocated(algorithm: Algorithm, data: ScenarioData) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("observation", ["entity", "flat"])
-@pytest.mark.parametrize("kind", [SAC, PPO, A2C])
+@pytest.mark.parametrize("kind", [SAC, PPO, A2C, SHAC])
 def test_a_plan_is_what_training_allocates(
     kind: type[Algorithm], observation: str, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,13 +16,14 @@ from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.networks import Network
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC, Replay
+from litgrid.algorithms.shac import SHAC
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
 
 NETWORK = Network(hidden=[16, 16], sockets=4)
-KINDS: tuple[type[Algorithm], ...] = (SAC, PPO, A2C)
+KINDS: tuple[type[Algorithm], ...] = (SAC, PPO, A2C, SHAC)
 
 
 @pytest.fixture

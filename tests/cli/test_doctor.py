@@ -35,6 +35,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "SAC": {"replay": {"capacity": 200, "batch_size": 8, "updates_per_batch": 2, "warmup_frames": 64}},
     "PPO": {"proximity": {"epochs": 1, "minibatch": 8}},
     "A2C": {},
+    "SHAC": {"regression": {"epochs": 1, "minibatch": 8}},
 }
 NOISE = ("warning:", "Training", "128 frames", "Years")
 
@@ -78,7 +79,7 @@ def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
     return figures
 
 
-@pytest.mark.parametrize("algorithm", ["SAC", "PPO", "A2C"])
+@pytest.mark.parametrize("algorithm", ["SAC", "PPO", "A2C", "SHAC"])
 def test_doctor_reports_and_leaves_nothing_behind(
     algorithm: str,
     config: Callable[..., str],

@@ -48,6 +48,7 @@ OWN: dict[str, dict[str, Any]] = {
     "SAC": {"replay": {"capacity": CAPACITY, "batch_size": 16, "updates_per_batch": 4, "warmup_frames": 64}},
     "PPO": {"proximity": {"epochs": 4, "minibatch": 8}},
     "A2C": {},
+    "SHAC": {"regression": {"epochs": 2, "minibatch": 16}},
 }
 
 WholeState = Callable[[Path, int], dict[str, Any]]

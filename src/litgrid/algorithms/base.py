@@ -18,18 +18,18 @@ import torch
 from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from tensordict import TensorDict, TensorDictBase
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torchrl.collectors import Collector
 from torchrl.data import TensorDictReplayBuffer
 from torchrl.envs import EnvBase
 from torchrl.modules import ProbabilisticActor
-from torchrl.objectives import LossModule
 
 from litgrid.algorithms.collectors import Backend, MakeEnv, check_backend, experience
 from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.environments import rule_of
 from litgrid.algorithms.execution import Evaluate, Execution, Gradients, Losses, check, evaluation, gradients, of_policy
+from litgrid.algorithms.horizons import Horizons
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.stopwatch import Clock, Stopwatch
@@ -131,7 +131,7 @@ class Algorithm(LightningModule, ABC):
         "time/log": "share of the wall-clock time in metrics and loggers",
     }
     actor: ProbabilisticActor
-    loss: LossModule
+    loss: nn.Module
     buffer: TensorDictReplayBuffer | None = None
 
     def __init__(
@@ -237,7 +237,7 @@ class Algorithm(LightningModule, ABC):
         self._ended: list[Tensor] = []
         self._rewards: list[Tensor] = []
 
-    def make_collector(self, env: EnvBase) -> Collector:
+    def make_collector(self, env: EnvBase) -> Collector | Horizons:
         """Collect in this process."""
         return Collector(
             env,
@@ -363,7 +363,7 @@ class Algorithm(LightningModule, ABC):
             logger.log_metrics(values, step=self.frames)
 
     def _follow_returns(self, frames: TensorDictBase) -> None:
-        reward, done = frames["next", "reward"].squeeze(-1), frames["next", "done"].squeeze(-1)
+        reward, done = frames["next", "reward"].detach().squeeze(-1), frames["next", "done"].squeeze(-1)
         for row, end in zip(reward.unbind(1), done.unbind(1), strict=True):
             self._running += row
             self._ended.append(self._running[end])

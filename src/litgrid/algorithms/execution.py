@@ -8,8 +8,7 @@ from typing import Any, Literal
 import torch
 from tensordict import TensorDictBase
 from tensordict.nn import CudaGraphModule
-from torch import Tensor
-from torchrl.objectives import LossModule
+from torch import Tensor, nn
 
 from litgrid.errors import InputError
 from litgrid.sim.compiling import missing
@@ -40,8 +39,8 @@ def check(execution: Execution, device: torch.device, processes: int) -> None:
         raise InputError(f"execution: found cuda_graph in {processes} processes, expected eager or compiled, or one")
 
 
-def evaluation(loss: LossModule, execution: Execution) -> Evaluate:
-    """Return a function of frames: the total of a TorchRL loss, to go down, and all that the loss puts out, detached.
+def evaluation(loss: nn.Module, execution: Execution) -> Evaluate:
+    """Return a function of frames: the total of a loss, to go down, and all that the loss puts out, detached.
 
     It keeps no module of its own, so that checkpoints are the same whatever runs it.
     """

@@ -27,6 +27,7 @@ from litgrid.algorithms.free_memory import free_bytes
 from litgrid.algorithms.networks import Spaces
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
+from litgrid.algorithms.shac import SHAC
 from litgrid.algorithms.sources import SiteYears, Source
 from litgrid.errors import InputError
 from litgrid.scenarios.random import random_scenarios
@@ -61,6 +62,8 @@ class Sizes:
                 return cls(frames, algorithm.replay.batch_size)
             case PPO():
                 return cls(frames, min(algorithm.proximity.minibatch, frames))
+            case SHAC():
+                return cls(frames, min(algorithm.regression.minibatch, frames))
         return cls(frames, frames)
 
     def scaled(self, factor: float) -> Sizes:
@@ -183,6 +186,8 @@ def _resized(algorithm: Algorithm, collection: Collection, update: int) -> Algor
             trial.replay = replace(trial.replay, capacity=kept, batch_size=update, updates_per_batch=1, warmup_frames=0)
         case PPO():
             trial.proximity = replace(trial.proximity, minibatch=update, epochs=1, target_kl=None)
+        case SHAC():
+            trial.regression = replace(trial.regression, minibatch=update, epochs=1)
     return trial
 
 

@@ -23,7 +23,8 @@ class Network:
 
     Args:
         hidden: width of each hidden layer.
-        sockets: width of the layer that all sockets share (``observation: entity`` alone).
+        sockets: width of the layer that all sockets share (``observation: entity`` alone); with 0 sockets are not
+            looked at, and an actor learns one action for all of them, which is faster.
         activation: between the layers.
     """
 

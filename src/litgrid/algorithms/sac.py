@@ -102,6 +102,7 @@ class SAC(Algorithm):
         "sac/entropy": "mean of -log pi, in nats; the temperature steers it to its target",
         "sac/q": "mean of min Q at the policy's own actions: discounted reward to come, with entropy",
     }
+    loss: SACLoss
     buffer: TensorDictReplayBuffer
 
     def __init__(

@@ -21,6 +21,7 @@ from litgrid.algorithms.data import ScenarioData
 from litgrid.algorithms.metrics import MetricsFile
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC
+from litgrid.algorithms.shac import SHAC
 from litgrid.algorithms.stopwatch import PARTS, Part, Stopwatch
 from litgrid.sim.compiling import missing
 
@@ -239,6 +240,10 @@ def _fewer_updates(algorithm: Algorithm) -> list[Change]:
             size = min(2 * algorithm.proximity.minibatch, frames)
             other = _with(algorithm, proximity=replace(algorithm.proximity, minibatch=size))
             return [Change(f"model.proximity.minibatch {size}", other, {}, caution)]
+        case SHAC() if algorithm.regression.epochs > 1:
+            passes = algorithm.regression.epochs // 2
+            other = _with(algorithm, regression=replace(algorithm.regression, epochs=passes))
+            return [Change(f"model.regression.epochs {passes}", other, {}, caution)]
         case A2C():
             other = _with(algorithm, collection=replace(algorithm.collection, frames_per_batch=2 * frames))
             return [Change(f"model.collection.frames_per_batch {2 * frames}", other, {}, caution)]

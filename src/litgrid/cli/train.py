@@ -29,6 +29,7 @@ from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.remedies import refuse_what_does_not_fit
 from litgrid.algorithms.sac import SAC
 from litgrid.algorithms.saved import BEST, LAST
+from litgrid.algorithms.shac import SHAC
 from litgrid.cli.messages import one_line, warn
 from litgrid.cli.options import check_json, write_json
 from litgrid.cli.progress import Progress
@@ -41,7 +42,7 @@ from litgrid.errors import InputError
 from litgrid.evaluation.report import evaluate, log_test, table
 from litgrid.scenarios.scenario_set import Split
 
-ALGORITHMS = (SAC, PPO, A2C)  # imported, so that `class_path: PPO` finds them
+ALGORITHMS = (SAC, PPO, A2C, SHAC)  # imported, so that `class_path: PPO` finds them
 RULES = ("uncontrolled", "self_consumption")
 LATEST = "last"  # as --ckpt_path of ``fit``: the newest good checkpoint of the newest run of this name
 FOLLOW = {"model.init_args.seed": "seed_everything", "trainer.max_epochs": "model.budget"}
@@ -272,6 +273,7 @@ def quiet() -> None:
         r"Checkpoint directory .* exists and is not empty",
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
         r"Tensordict is registered in PyTree",  # until the first CUDA graph
+        r"Initializing zero-element tensors is a no-op",  # networks that don't look at sockets
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -175,6 +175,10 @@ class WindowEnv(EnvBase, Generic[S, V]):
         """Where the environments stand."""
         return self._state
 
+    def detach_state(self) -> None:
+        """Go on from where the environments stand, and forget how they came there: gradients end here."""
+        self._start(type(self._state)(*(value.detach() for value in self._state)), self._end)
+
     def _start(self, state: S, end: Tensor) -> None:
         self._state, self._end = state, end
         self._view = self._see(state)
