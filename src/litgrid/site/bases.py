@@ -11,12 +11,13 @@ from typing import Any
 
 import yaml
 from jsonargparse import get_loader, set_loader
-from jsonargparse.typing import Path_dw
+from jsonargparse.typing import path_type
 
 from litgrid.errors import InputError
 from litgrid.site.explain import check_yaml
 
 KEY = "base"
+_Folder = path_type("dr")
 _load_plain = get_loader("yaml")
 
 
@@ -48,7 +49,7 @@ def _load(text: str) -> Any:
     values = _load_plain(text)
     if not isinstance(values, dict) or not isinstance(values.get(KEY), str):
         return values
-    first = Path(Path_dw(".").absolute) / values[KEY]
+    first = Path(_Folder(".").absolute) / values[KEY]
     for path in [first, *bases(first)]:
         values = _merge(_load_plain(path.read_text(encoding="utf-8")), values)
     del values[KEY]
