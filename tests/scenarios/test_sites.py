@@ -15,7 +15,7 @@ from litgrid.site import vehicles
 from litgrid.site.measured import load_days, weather_days
 from litgrid.site.resample import split_mask
 from litgrid.site.site import Site, Years, read_site, replace
-from litgrid.site.sky import sky
+from litgrid.site.sky import sun_and_clear_sky
 
 SITES = Path(__file__).resolve().parents[2] / "configs" / "sites"
 MEASURED = "iquitos_measured"
@@ -101,10 +101,10 @@ def test_missing_measured_files_are_named_with_their_place(tmp_path: Path) -> No
 def write_measured(folder: Path) -> None:
     """Files in the columns of the measured ones: a leap year in which every day has its own temperature and load."""
     folder.mkdir(parents=True)
-    above = sky(site("iquitos"))
-    table = pd.DataFrame({f"{key}_wm2": above.clear[key].to_numpy() for key in ("ghi", "dni", "dhi")}, above.stamps)
-    table = table[table.index.year == table.index[-1].year]
-    table["temp_air_c"], table["wind_speed_ms"] = 10.0 + 0.05 * np.asarray(table.index.dayofyear), 1.0
+    hours = pd.date_range("2024-01-01", periods=8784, freq="h", tz="Etc/GMT+5")
+    clear = 0.7 * sun_and_clear_sky(site("iquitos").location, hours)
+    table = pd.DataFrame({f"{key}_wm2": clear[key] for key in ("ghi", "dni", "dhi")})
+    table["temp_air_c"], table["wind_speed_ms"] = 10.0 + 0.05 * np.asarray(hours.dayofyear), 1.0
     table.round(3).to_csv(folder / "iquitos_weather_hourly_2024.csv", index_label="datetime")
     ends = pd.date_range("2024-01-01 00:15", periods=366 * 96, freq="15min")
     day = np.arange(len(ends)) // 96
