@@ -34,7 +34,7 @@ def test_month_to_date_by_hand(simulator: Simulator) -> None:
 
 def test_windows_are_spread_over_the_years_and_end_within_them(simulator: Simulator) -> None:
     windows = Windows(simulator, envs=4000, hours=48, seed=0)
-    state, end = windows.draw()
+    state, end = windows.draw(first=True)
     assert int(state.step.min()) == 0
     assert int(end.max()) == simulator.steps
     assert bool((end - state.step == 48).all())
@@ -48,14 +48,14 @@ def test_windows_are_spread_over_the_years_and_end_within_them(simulator: Simula
 
 
 def test_the_seed_fixes_the_windows(simulator: Simulator) -> None:
-    draws = [Windows(simulator, envs=8, hours=24, seed=seed).draw() for seed in (3, 3, 4)]
+    draws = [Windows(simulator, envs=8, hours=24, seed=seed).draw(first=True) for seed in (3, 3, 4)]
     assert all(torch.equal(a, b) for a, b in zip(draws[0][0], draws[1][0], strict=True))
     assert not torch.equal(draws[0][0].step, draws[2][0].step)
 
 
 @pytest.mark.parametrize("hours", [0, None])
 def test_whole_years_go_through_the_scenarios(simulator: Simulator, hours: int | None) -> None:
-    state, end = Windows(simulator, envs=5, hours=hours, seed=0).draw()
+    state, end = Windows(simulator, envs=5, hours=hours, seed=0).draw(first=True)
     assert state.scenario.tolist() == [0, 1, 0, 1, 0]
     assert state.step.tolist() == [0] * 5
     assert end.tolist() == [simulator.steps] * 5
@@ -70,5 +70,5 @@ def test_a_window_is_in_hours_not_steps(small_site: Site, random_scenarios: Rand
 
 @pytest.mark.parametrize("hours", [-1, 0.5, 70 * 24 + 1])
 def test_windows_that_do_not_fit_are_refused(simulator: Simulator, hours: float) -> None:
-    with pytest.raises(InputError, match=r"window_hours: found .*, expected whole steps, at most 1680 h"):
+    with pytest.raises(InputError, match=r"window_hours: found .*, expected month, or whole steps, at most 1680 h"):
         Windows(simulator, envs=2, hours=hours, seed=0)

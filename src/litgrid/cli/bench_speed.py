@@ -151,7 +151,7 @@ def _step_speed(scenarios: ScenarioSet, envs: int, device: str, seconds: float, 
         state, _, costs = simulator.step(State(*tensors[:-2]), tensors[-1])
         return state, costs.total
 
-    state, end = windows.draw()
+    state, end = windows.draw(first=True)
     step: Callable[..., Any] = physics
     if mode == "physics_compiled":
         step = compiled(physics, *state, end, actions[0])
@@ -159,7 +159,7 @@ def _step_speed(scenarios: ScenarioSet, envs: int, device: str, seconds: float, 
         step = torch.cuda.make_graphed_callables(env.pure_step, (*state, end, actions[0]))
 
     def window() -> None:
-        state, end = windows.draw()
+        state, end = windows.draw(first=True)
         seen.record(state)
         for number in range(WINDOW_HOURS):
             state, _ = step(*state, end, actions[number % 8])

@@ -42,7 +42,8 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
 
     Raises:
         InputError: the configuration asks for the back end CityLearn, for actions that are not raw (several buildings
-            have no one import, and their rules no forecasts), or for windows that don't fit.
+            have no one import, and their rules no forecasts), for months, for a value of what is stored, or for windows
+            that don't fit.
     """
 
     flows: DistrictFlows | None = None
@@ -56,9 +57,11 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        for key, right in (("backend", "litgrid"), ("battery", "raw")):
+        for key, right in (("backend", "litgrid"), ("battery", "raw"), ("stored_per_kwh", 0.0)):
             if (found := getattr(config, key)) != right:
                 raise InputError(f"{key}: found {found} with an imported data set, expected {right}")
+        if config.window_hours == "month":
+            raise InputError("window_hours: found month with an imported data set, expected hours or 0 (whole blocks)")
         super().__init__(envs, config.stated(scenarios), device)
         self.world = DistrictWorld(scenarios, device)
         self._windows = DistrictWindows(self.world, envs, config.window_hours, seed)

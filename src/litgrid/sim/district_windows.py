@@ -40,7 +40,7 @@ class DistrictWindows:
         starts = [torch.arange(first, end - self.steps + 1) for first, end in blocks]
         self._starts = torch.cat(starts).to(world.device)
 
-    def draw(self) -> tuple[WorldState, Tensor]:
+    def draw(self, *, first: bool) -> tuple[WorldState, Tensor]:  # noqa: ARG002 (a site's months make a difference)
         """States at the start of new windows, and the rows [B] at which they end."""
         world = self._world
         if not self.steps:

@@ -44,8 +44,8 @@ Stepped = tuple[S, V, dict[str, Tensor]]
 class _Windows(Protocol[S_co]):
     generator: torch.Generator
 
-    def draw(self) -> tuple[S_co, Tensor]:
-        """States at the start of new windows, and the steps [B] at which they end."""
+    def draw(self, *, first: bool) -> tuple[S_co, Tensor]:
+        """States at the start of new windows, after no or other ones, and the steps [B] at which they end."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class EnvConfig:
     """How an agent meets the site.
 
     Args:
-        window_hours: length of an episode that starts at a random hour; 0 or null for whole years from 1 January (of
-            an imported data set: for each block of the split once).
+        window_hours: length of an episode that starts at a random hour; month for billing months, at whose end the
+            episode is terminated; 0 or null for whole years from 1 January (of an imported data set: for each block of
+            the split once).
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
         sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
             ``raw`` leaves service to the agent.
@@ -65,6 +66,9 @@ class EnvConfig:
             which any power can be reached from any other.
         reward: minus the objective; or (imported data sets alone) a reward of CityLearn's: its ``RewardFunction``,
             ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
+        stored_per_kwh: what a kWh that is added to the battery counts in the reward, in the site's currency, and one
+            that is taken from it costs (potential-based shaping, Ng et al. 1999): so storing pays at once. A site's
+            alone.
         reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
             any site and data set.
         backend: the simulator, LitGrid's own or CityLearn.
@@ -73,13 +77,14 @@ class EnvConfig:
             warning, where no compiler is at hand.
     """
 
-    window_hours: int | None = 48
+    window_hours: int | Literal["month"] | None = 48
     observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
     battery: Battery = "raw"
     rule: RuleName = "water_filling"
     span: float = 1.0
     reward: Kind = "objective"
+    stored_per_kwh: float = 0.0
     reward_scale: float = 0.01
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
@@ -142,7 +147,9 @@ def make_env(
 
 
 class WindowEnv(EnvBase, Generic[S, V]):
-    """B environments, each in a window of rows. An episode ends with its window, truncated and never terminated.
+    """B environments, each in a window of rows. An episode ends with its window.
+
+    Then it is truncated, for what follows counts; a billing month is terminated.
 
     Subclasses say where windows start, what a step does and what is observed, and call ``_begin`` once they can.
 
@@ -166,7 +173,7 @@ class WindowEnv(EnvBase, Generic[S, V]):
 
     def _begin(self, lowest: Tensor) -> None:
         """Draw the first windows; ``lowest`` are the lowest actions of an environment [A]."""
-        self._start(*self._windows.draw())
+        self._start(*self._windows.draw(first=True))
         self._make_specs(lowest)
         self._advance = self._compile() if self.config.compile else self._eager
 
@@ -238,8 +245,8 @@ class WindowEnv(EnvBase, Generic[S, V]):
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
 
     def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
-        state, end = self._windows.draw()
         chosen = None if tensordict is None else tensordict.get("_reset", None)
+        state, end = self._windows.draw(first=chosen is None)
         if chosen is not None:
             chosen = chosen.view(self.batch_size)
 
@@ -340,11 +347,19 @@ class SiteEnv(WindowEnv[State, View]):
         self, before: State, view: View, end: Tensor, action: Tensor
     ) -> tuple[Stepped[State, View], Flows, Costs]:
         state, after, flows, costs = self.simulator.advance(before, view, *self._map(view, action))
-        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
-        return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
+        stored_kwh = (state.bess_soc - before.bess_soc) * self.simulator.params.bess_capacity_kwh
+        earned = stored_kwh * self.config.stored_per_kwh - costs.total
+        reward = (earned * self.config.reward_scale).unsqueeze(-1)
+        ended = done(state.step, end, terminated=self.config.window_hours == "month")
+        return (state, after, self._observe(state, after) | {"reward": reward} | ended), flows, costs
 
 
-def done(step: Tensor, end: Tensor) -> dict[str, Tensor]:
-    """The keys that say whether windows are over."""
-    truncated = (step >= end).unsqueeze(-1)
-    return {"done": truncated, "truncated": truncated.clone(), "terminated": torch.zeros_like(truncated)}
+def done(step: Tensor, end: Tensor, *, terminated: bool = False) -> dict[str, Tensor]:
+    """The keys that say whether windows are over: where a window is all that counts, terminated, else truncated."""
+    over = (step >= end).unsqueeze(-1)
+    never = torch.zeros_like(over)
+    return {
+        "done": over,
+        "truncated": never if terminated else over.clone(),
+        "terminated": over.clone() if terminated else never,
+    }

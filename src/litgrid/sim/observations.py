@@ -14,6 +14,7 @@ from torch import Tensor
 
 from litgrid.sim.physics import State
 from litgrid.sim.simulator import Simulator
+from litgrid.sim.tables import FORECAST_ERRORS
 from litgrid.sim.view import View
 from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, Site
 
@@ -35,6 +36,8 @@ EXOGENOUS = {
     "pv_mean7": "seven-day mean of PV, each hour",
     "load_day_ahead": "day-ahead forecast of the load, each hour",
     "pv_day_ahead": "day-ahead forecast of PV, each hour",
+    "load_error": "load - its day-ahead forecast, means of today so far and of the last three hours",
+    "pv_error": "the same of PV",
     "load_persistence": "yesterday's load, 3-hour means",
     "pv_persistence": "yesterday's PV, 3-hour means",
 }
@@ -47,6 +50,8 @@ ENDOGENOUS = {
 SITE_FEATURES = EXOGENOUS | ENDOGENOUS
 PER_CHARGE = ("demand_counted", "peak")
 """Site features with a column for each demand charge."""
+ERRORS = {"load_error": "load", "pv_error": "pv"}
+"""Site features that tell how wrong the day-ahead forecasts have been: of what, and its scale."""
 FORECASTS = {
     "price": ("price_per_kwh", "price", HOURS_PER_DAY),
     "carbon": ("carbon_kg_per_kwh", "carbon", 8),
@@ -72,7 +77,7 @@ SOCKET_FEATURES = {
 def site_columns(site: Site) -> list[str]:
     """Name of every column of the site features; blocks of several columns are numbered."""
     widths = {key: columns for key, (_, _, columns) in FORECASTS.items()}
-    widths |= dict.fromkeys(PER_CHARGE, len(site.tariff.demand))
+    widths |= dict.fromkeys(PER_CHARGE, len(site.tariff.demand)) | dict.fromkeys(ERRORS, len(FORECAST_ERRORS))
     names = []
     for key in SITE_FEATURES:
         names += [f"{key}_{i}" for i in range(widths[key])] if key in widths else [key]
@@ -119,6 +124,7 @@ def exogenous(view: View) -> Tensor:
         "demand_counted": view.demand_counted,
     }
     columns |= {key: _forecast(view, what, scale[unit], count) for key, (what, unit, count) in FORECASTS.items()}
+    columns |= {key: view.forecast_error(what) / scale[what] for key, what in ERRORS.items()}
     return torch.cat([columns[key] for key in EXOGENOUS], -1)
 
 

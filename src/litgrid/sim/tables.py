@@ -26,7 +26,12 @@ FORECASTS = (
     "price_per_kwh",
     "carbon_kg_per_kwh",
 )
-SERIES = ("pv_kw", "load_kw", *FORECASTS)
+FORECAST_ERRORS = ("today", "lately")
+"""Spans until the present step, it included, over which the day-ahead forecasts' errors are averaged."""
+LATELY_HOURS = 3
+GIVEN = ("pv_kw", "load_kw", *FORECASTS)
+"""Series that scenarios have."""
+SERIES = (*GIVEN, *(f"{what}_error_{span}_kw" for what in ("load", "pv") for span in FORECAST_ERRORS))
 BOOKED = ("ev_required", "ev_deliverable")
 """Energies of the vehicles that leave after the row."""
 SOCKETS = ("left", "soc_required", "soc_start")
@@ -91,8 +96,10 @@ class Tables:
 def _fill(series: Tensor, sockets: Tensor, scenarios: ScenarioSet, year: int, params: Parameters) -> None:
     """Write one year into its tables [T + 1, ...]; the last row is its end."""
     now = slice(scenarios.steps)
-    for column, key in enumerate(SERIES):
+    for column, key in enumerate(GIVEN):
         series[now, column] = scenarios.series[key][year].to(series)
+    errors = [forecast_errors(scenarios, year, what) for what in ("load", "pv")]
+    series[now, len(GIVEN) : len(SERIES)] = torch.cat(errors, -1).to(series)
     occupied = occupancy(scenarios.sessions[year : year + 1].to(series.device), sockets.shape[-1], scenarios.steps)[0]
     left, elapsed = occupied["left"].to(series), occupied["elapsed"].to(series)
     arrival, required = occupied["soc_arrival"].to(series), occupied["soc_required"].to(series)
@@ -105,6 +112,21 @@ def _fill(series: Tensor, sockets: Tensor, scenarios: ScenarioSet, year: int, pa
         series[now, column] = ((soc - arrival).clamp(min=0.0) * (left == 1)) @ params.socket_capacity_kwh
     series[-1, : len(SERIES)] = series[-2, : len(SERIES)]
     series[-1, len(SERIES) :], sockets[-1] = 0.0, 0.0
+
+
+def forecast_errors(scenarios: ScenarioSet, year: int, what: str) -> Tensor:
+    """What PV or load have been above their day-ahead forecast, means over ``FORECAST_ERRORS``, [T, 2]."""
+    site = scenarios.site
+    actual, forecast = (scenarios.series[f"{what}{kind}_kw"][year].double() for kind in ("", "_day_ahead"))
+    error = actual - forecast
+    days = error.view(-1, site.steps_per_day)
+    today = (days.cumsum(-1) / torch.arange(1, site.steps_per_day + 1, device=days.device)).flatten()
+    steps = max(1, round(LATELY_HOURS / site.step_hours))
+    sums = torch.cat([error.new_zeros(1), error.cumsum(0)])
+    count = torch.arange(1, len(error) + 1, device=error.device).clamp(max=steps)
+    rows = torch.arange(1, len(error) + 1, device=error.device)
+    lately = (sums[rows] - sums[rows - count]) / count
+    return torch.stack([today, lately], -1)
 
 
 def _clock(site: Site, steps: int, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:

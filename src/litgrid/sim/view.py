@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from litgrid.sim.physics import Parameters, State
-from litgrid.sim.tables import FORECASTS, Tables
+from litgrid.sim.tables import FORECAST_ERRORS, FORECASTS, Tables
 from litgrid.site.site import Site
 
 
@@ -134,6 +135,12 @@ class View:
     def soc_required(self) -> Tensor:
         """[B, N] SOC that the driver needs at departure, 0 where the socket is free."""
         return self.sockets("soc_required")
+
+    def forecast_error(self, what: str) -> Tensor:
+        """What ``load`` or ``pv`` have been above their day-ahead forecast, [B, 2] in kW: means of today so far, and of
+        the last three hours, the present step included in both.
+        """
+        return torch.stack([self._series[f"{what}_error_{span}_kw"] for span in FORECAST_ERRORS], -1)
 
     def forecast(self, key: str, steps: int) -> Tensor:
         """A forecast from the present row on.
