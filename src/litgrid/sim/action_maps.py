@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from litgrid.errors import InputError
 from litgrid.sim import physics
 from litgrid.sim.actions import AROUND, MAPPINGS, Mapping
 from litgrid.sim.view import View
@@ -118,6 +119,32 @@ class Band:
         power_kw = view.site.battery.power_kw
         inverse = 1.0 / power_kw if power_kw > 0.0 else 0.0
         return Physical(torch.clamp(battery_kw * inverse, -1.0, 1.0), sockets)
+
+
+class Together:
+    """As another map, but one action for all sockets, the agent's last: A is 2, or 3 with a band.
+
+    An agent that explores by noise explores two or three dimensions instead of one for each socket.
+
+    Args:
+        each: the map, with an action for each socket.
+    """
+
+    def __init__(self, each: ActionMap) -> None:
+        self._each = each
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """As the map's own, where that of all sockets is the lowest of theirs."""
+        if not len(sockets):
+            raise InputError("socket_actions: found one on a site without sockets, expected each")
+        lowest = self._each.lowest(sockets)
+        site, each = lowest[: -len(sockets)], lowest[-len(sockets) :]
+        return torch.cat([site, each.amin(0, keepdim=True)])
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Give every socket the last action."""
+        sockets = action[:, -1:].expand(-1, view.ev_soc.shape[-1])
+        return self._each(view, torch.cat([action[:, :-1], sockets], -1))
 
 
 def highest_import_kw(site: Site) -> float:

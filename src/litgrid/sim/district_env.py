@@ -56,7 +56,7 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        for key, right in (("backend", "litgrid"), ("battery", "raw")):
+        for key, right in (("backend", "litgrid"), ("battery", "raw"), ("socket_actions", "each")):
             if (found := getattr(config, key)) != right:
                 raise InputError(f"{key}: found {found} with an imported data set, expected {right}")
         super().__init__(envs, config.stated(scenarios), device)

@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Together
 from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
@@ -56,8 +56,9 @@ class EnvConfig:
         window_hours: length of an episode that starts at a random hour; 0 or null for whole years from 1 January (of
             an imported data set: for each block of the split once).
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
-        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
+        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to what can pay;
             ``raw`` leaves service to the agent.
+        socket_actions: an action for each socket, or ``one`` for all of them together (not of imported data sets).
         battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
             sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
         rule: (``residual`` alone) that the agent starts from, with the numbers of the site's rules.
@@ -76,6 +77,7 @@ class EnvConfig:
     window_hours: int | None = 48
     observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
+    socket_actions: Literal["each", "one"] = "each"
     battery: Battery = "raw"
     rule: RuleName = "water_filling"
     span: float = 1.0
@@ -101,6 +103,10 @@ class EnvConfig:
         Raises:
             InputError: a residual, and there is none.
         """
+        each = self._each(rule)
+        return Together(each) if self.socket_actions == "one" else each
+
+    def _each(self, rule: Rule | None) -> ActionMap:
         match self.battery:
             case "raw":
                 return Raw(self.sockets)
