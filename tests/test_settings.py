@@ -32,7 +32,7 @@ from litgrid.cli.records import KeepConfig
 from litgrid.cli.train import TrainCLI
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
-from litgrid.sim.action_maps import Band, Raw, Residual, Together
+from litgrid.sim.action_maps import Band, Raw, Residual, Target, Together
 from litgrid.sim.actions import AROUND
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -102,7 +102,9 @@ OF_ON_POLICY = (
         "weights.entropy": 0.01,
         "learning_rates.actor": 0.002,
         "learning_rates.critic": 0.007,
+        "learning_rates.final": 1.0,
         "initial_spread": 0.3,
+        "final_spread": 0.1,
     },
     {
         "advantage.discount": 0.95,
@@ -112,7 +114,9 @@ OF_ON_POLICY = (
         "weights.entropy": 0.03,
         "learning_rates.actor": 0.0005,
         "learning_rates.critic": 0.004,
+        "learning_rates.final": 0.5,
         "initial_spread": 0.6,
+        "final_spread": 0.2,
     },
 )
 OWN: dict[str, tuple[Settings, Settings]] = {
@@ -274,9 +278,9 @@ def _sockets(network: nn.Module) -> int:
 
 
 def _at_rate(live: Live, name: str, module: Any) -> float:
-    """The learning rate that has fallen, or not, since the start; SHAC's is lowered before each batch."""
+    """The learning rate that has fallen, or not, since the start; it is lowered before each batch, but for SAC."""
     now = _rate(live, name, module)
-    if not isinstance(live.algorithm, SHAC):
+    if not isinstance(live.algorithm, SHAC | OnPolicy):
         return now
     over = 1.0 - 1.0 / len(live.updates)
     return float(now / (1.0 - (1.0 - live.algorithm.learning_rates.final) * over))
@@ -307,8 +311,11 @@ def _parameters(live: Live, name: str) -> Any:
 
 
 def _reward_scale(live: Live) -> float:
-    reward = live.env.rand_step(live.env.reset())["next", "reward"]
-    return float(-reward.sum() / live.env.costs.total.sum())
+    reward, cost = 0.0, 0.0
+    for _ in range(5):  # a first step in the sun may cost nothing
+        reward += float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
+        cost += float(live.env.costs.total.sum())
+    return -reward / cost
 
 
 def _discount(live: Live) -> float:
@@ -369,6 +376,14 @@ def _spread(live: Live) -> float:
     first = live.untrained[key]
     assert first.shape == gaussian.log_spread.shape
     return float(first.exp().mean())
+
+
+def _final_spread(live: Live) -> float:
+    """The deviation when all batches are done, from what it was before the last."""
+    first, spent = _spread(live), 1.0 - 1.0 / len(live.updates)
+    (gaussian,) = [module for module in live.algorithm.actor.modules() if isinstance(module, Gaussian)]
+    now = float(gaussian.log_spread.exp().mean())
+    return float(first * (now / first) ** (1.0 / spent))
 
 
 class Marked:
@@ -454,6 +469,7 @@ PROBES: dict[str, Probe] = {
     "weights.critic": lambda live: live.loss.critic_coeff,
     "weights.entropy": lambda live: live.loss.entropy_coeff,
     "initial_spread": _spread,
+    "final_spread": _final_spread,
     "optimizer": lambda live: type(live.algorithm.trainer.optimizers[0]).__name__.lower(),
     "proximity.epochs": lambda live: (
         live.updates[0] * max(frames for frames, _ in live.inputs) * len(live.updates) // live.algorithm.frames
@@ -604,7 +620,9 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
     assert message in errors[0]
 
 
-@pytest.mark.parametrize(("battery", "kind"), [("raw", Raw), ("band", Band), ("residual", Residual)])
+@pytest.mark.parametrize(
+    ("battery", "kind"), [("raw", Raw), ("band", Band), ("target", Target), ("residual", Residual)]
+)
 def test_the_battery_is_mapped_as_configured(
     battery: str, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

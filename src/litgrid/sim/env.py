@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Together
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Target, Together
 from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
@@ -112,6 +112,8 @@ class EnvConfig:
                 return Raw(self.sockets)
             case "band":
                 return Band(self.sockets)
+            case "target":
+                return Target(self.sockets)
             case "residual" if rule is not None:
                 return Residual(self.sockets, rule, self.span)
             case "residual":
@@ -240,7 +242,8 @@ class WindowEnv(EnvBase, Generic[S, V]):
         self.done_spec = Composite(done | terminated, shape=shape, device=device)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
-        self._state, self._view, values = self._advance(self._state, self._view, self._end, tensordict["action"])
+        with self._full_precision():
+            self._state, self._view, values = self._advance(self._state, self._view, self._end, tensordict["action"])
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
 
     def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
@@ -254,9 +257,14 @@ class WindowEnv(EnvBase, Generic[S, V]):
 
             state = type(state)(*map(merge, state, self._state))
             end = merge(end, self._end)
-        self._start(state, end)
-        values = self._observe(state, self._view) | done(state.step, end)
+        with self._full_precision():
+            self._start(state, end)
+            values = self._observe(state, self._view) | done(state.step, end)
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
+
+    def _full_precision(self) -> torch.autocast:
+        """Policies may be in mixed precision; sums of energies and money keep their digits."""
+        return torch.autocast(self.device.type, enabled=False)
 
     def _set_seed(self, seed: int | None) -> None:
         if seed is None:
