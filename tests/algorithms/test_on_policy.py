@@ -174,7 +174,7 @@ def test_wrong_values_are_refused() -> None:
         ({"initial_spread": -1.0}, "initial_spread: found -1.0, expected a number above 0"),
     ],
 )
-def test_a_spread_is_above_zero(arguments: dict[str, float], message: str) -> None:
+def test_a_spread_is_above_zero(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as error:
         PPO(**arguments)
     assert str(error.value) == message
