@@ -32,7 +32,7 @@ from litgrid.cli.records import KeepConfig
 from litgrid.cli.train import TrainCLI
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
-from litgrid.sim.action_maps import Band, Raw, Residual
+from litgrid.sim.action_maps import Band, Raw, Residual, Target, Together
 from litgrid.sim.actions import AROUND
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -47,6 +47,7 @@ FIRST: Settings = {
     "env.window_hours": 24,
     "env.observation": "entity",
     "env.sockets": "floor",
+    "env.socket_actions": "each",
     "env.battery": "residual",
     "env.rule": "self_consumption",
     "env.span": 0.5,
@@ -71,6 +72,7 @@ SECOND: Settings = {
     "env.window_hours": 12,
     "env.observation": "entity",
     "env.sockets": "raw",
+    "env.socket_actions": "one",
     "env.battery": "residual",
     "env.rule": "water_filling",
     "env.span": 0.25,
@@ -100,7 +102,9 @@ OF_ON_POLICY = (
         "weights.entropy": 0.01,
         "learning_rates.actor": 0.002,
         "learning_rates.critic": 0.007,
+        "learning_rates.final": 1.0,
         "initial_spread": 0.3,
+        "final_spread": 0.1,
     },
     {
         "advantage.discount": 0.95,
@@ -110,7 +114,9 @@ OF_ON_POLICY = (
         "weights.entropy": 0.03,
         "learning_rates.actor": 0.0005,
         "learning_rates.critic": 0.004,
+        "learning_rates.final": 0.5,
         "initial_spread": 0.6,
+        "final_spread": 0.2,
     },
 )
 OWN: dict[str, tuple[Settings, Settings]] = {
@@ -272,9 +278,9 @@ def _sockets(network: nn.Module) -> int:
 
 
 def _at_rate(live: Live, name: str, module: Any) -> float:
-    """The learning rate that has fallen, or not, since the start; SHAC's is lowered before each batch."""
+    """The learning rate that has fallen, or not, since the start; it is lowered before each batch, but for SAC."""
     now = _rate(live, name, module)
-    if not isinstance(live.algorithm, SHAC):
+    if not isinstance(live.algorithm, SHAC | OnPolicy):
         return now
     over = 1.0 - 1.0 / len(live.updates)
     return float(now / (1.0 - (1.0 - live.algorithm.learning_rates.final) * over))
@@ -305,8 +311,11 @@ def _parameters(live: Live, name: str) -> Any:
 
 
 def _reward_scale(live: Live) -> float:
-    reward = live.env.rand_step(live.env.reset())["next", "reward"]
-    return float(-reward.sum() / live.env.costs.total.sum())
+    reward, cost = 0.0, 0.0
+    for _ in range(5):  # a first step in the sun may cost nothing
+        reward += float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
+        cost += float(live.env.costs.total.sum())
+    return -reward / cost
 
 
 def _discount(live: Live) -> float:
@@ -369,6 +378,14 @@ def _spread(live: Live) -> float:
     return float(first.exp().mean())
 
 
+def _final_spread(live: Live) -> float:
+    """The deviation when all batches are done, from what it was before the last."""
+    first, spent = _spread(live), 1.0 - 1.0 / len(live.updates)
+    (gaussian,) = [module for module in live.algorithm.actor.modules() if isinstance(module, Gaussian)]
+    now = float(gaussian.log_spread.exp().mean())
+    return float(first * (now / first) ** (1.0 / spent))
+
+
 class Marked:
     """A function in place of a compiled one."""
 
@@ -390,14 +407,21 @@ def _spans(live: Live) -> int:
     return live.algorithm.frames // int(live.algorithm.trainer.max_epochs or 0)
 
 
+def _each(live: Live) -> Any:
+    """The map with an action for each socket."""
+    found = live.env._map
+    return found._each if isinstance(found, Together) else found
+
+
 Probe = Callable[[Live], Any]
 PROBES: dict[str, Probe] = {
     "env.window_hours": lambda live: live.horizon,
     "env.observation": lambda live: "entity" if "sockets" in live.env.observation_spec.keys() else "flat",  # noqa: SIM118
-    "env.sockets": lambda live: next(name for name, around in AROUND.items() if live.env._map._around is around),
-    "env.battery": lambda live: type(live.env._map).__name__.lower(),
-    "env.rule": lambda live: live.env._map._rule.__self__.name,
-    "env.span": lambda live: live.env._map._span,
+    "env.sockets": lambda live: next(name for name, around in AROUND.items() if _each(live)._around is around),
+    "env.socket_actions": lambda live: "one" if isinstance(live.env._map, Together) else "each",
+    "env.battery": lambda live: type(_each(live)).__name__.lower(),
+    "env.rule": lambda live: _each(live)._rule.__self__.name,
+    "env.span": lambda live: _each(live)._span,
     "env.reward": lambda live: live.env.config.reward,
     "env.reward_scale": _reward_scale,
     "env.compile": lambda live: live.compiled,
@@ -445,6 +469,7 @@ PROBES: dict[str, Probe] = {
     "weights.critic": lambda live: live.loss.critic_coeff,
     "weights.entropy": lambda live: live.loss.entropy_coeff,
     "initial_spread": _spread,
+    "final_spread": _final_spread,
     "optimizer": lambda live: type(live.algorithm.trainer.optimizers[0]).__name__.lower(),
     "proximity.epochs": lambda live: (
         live.updates[0] * max(frames for frames, _ in live.inputs) * len(live.updates) // live.algorithm.frames
@@ -595,7 +620,9 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
     assert message in errors[0]
 
 
-@pytest.mark.parametrize(("battery", "kind"), [("raw", Raw), ("band", Band), ("residual", Residual)])
+@pytest.mark.parametrize(
+    ("battery", "kind"), [("raw", Raw), ("band", Band), ("target", Target), ("residual", Residual)]
+)
 def test_the_battery_is_mapped_as_configured(
     battery: str, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

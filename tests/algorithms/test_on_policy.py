@@ -165,3 +165,21 @@ def test_wrong_values_are_refused() -> None:
         Proximity(minibatch=0)
     with pytest.raises(InputError, match=r"proximity.clip: found 1.0, expected a number between 0 and 1"):
         Proximity(clip=1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"final_spread": 0.0}, "final_spread: found 0.0, expected a number above 0"),
+        ({"initial_spread": -1.0}, "initial_spread: found -1.0, expected a number above 0"),
+    ],
+)
+def test_a_spread_is_above_zero(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        PPO(**arguments)
+    assert str(error.value) == message
+
+
+def test_rates_fall_to_a_share() -> None:
+    with pytest.raises(InputError, match=r"learning_rates.final: found 1.5, expected a number from 0 to 1"):
+        LearningRates(final=1.5)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from lightning import Trainer
 from lightning.pytorch.plugins import MixedPrecision
-from tensordict import MemoryMappedTensor
+from tensordict import MemoryMappedTensor, TensorDict
 
 from litgrid.algorithms.a2c import A2C
 from litgrid.algorithms.base import Algorithm, Budget, Collection
 from litgrid.algorithms.data import ScenarioData
+from litgrid.algorithms.environments import make_env
 from litgrid.algorithms.networks import Network
 from litgrid.algorithms.ppo import PPO
 from litgrid.algorithms.sac import SAC, Replay
@@ -76,6 +77,32 @@ def test_mixed_precision_trains_close_to_full_precision(site: Site, kind: type[A
     full, mixed = (fit(make(kind), site, precision=precision) for precision in ("32-true", "bf16-mixed"))
     assert all(value.dtype == torch.float32 for value in mixed.values() if value.is_floating_point())
     assert 0.0 < spread(full, mixed) < 0.01
+
+
+@pytest.mark.parametrize("battery", ["raw", "residual"])
+def test_the_simulation_is_in_full_precision(site: Site, battery: Any) -> None:
+    """Within Lightning's autocast, a step gives what it gives without: products in bfloat16 would have three digits."""
+    config = EnvConfig(observation="entity", window_hours=6, battery=battery)
+    plain, within = (make_env(random_scenarios(site, 1), 4, config) for _ in range(2))
+    action = torch.rand(plain.action_spec.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for _ in range(12):
+        acted = TensorDict({"action": action}, batch_size=4)
+        expected = plain.step_and_maybe_reset(acted.clone())
+        with torch.autocast("cpu", torch.bfloat16):
+            found = within.step_and_maybe_reset(acted.clone())
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_a_validation_is_in_full_precision(site: Site) -> None:
+    """It measures the policy as it will be evaluated, to the last digit."""
+    algorithm = make(PPO)
+    fit(algorithm, site)
+    algorithm.trainer.datamodule.setup("fit")
+    expected = algorithm.validation_metrics()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = algorithm.validation_metrics()
+    assert found == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -337,8 +337,11 @@ class Algorithm(LightningModule, ABC):
         self.record(metrics)
 
     def validation_metrics(self) -> dict[str, float]:
-        """Return objective, return and service of the deterministic policy, which one process measures for all."""
-        with self.stopwatch.measure("validate"):
+        """Return objective, return and service of the deterministic policy, which one process measures for all.
+
+        In full precision, as the trained agent will be evaluated.
+        """
+        with self.stopwatch.measure("validate"), torch.autocast(self.device.type, enabled=False):
             result = validate(self._validation, self.agent()) if self.trainer.is_global_zero else None
             result = self.trainer.strategy.broadcast(result)
             assert result is not None

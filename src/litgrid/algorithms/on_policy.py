@@ -18,7 +18,7 @@ from torchrl.objectives.value import GAE
 
 from litgrid.algorithms.base import Algorithm, Budget, Collection
 from litgrid.algorithms.execution import Execution, Losses
-from litgrid.algorithms.networks import Network, Spaces, make_gaussian_actor, make_value
+from litgrid.algorithms.networks import Gaussian, Network, Spaces, make_gaussian_actor, make_value
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
 
@@ -67,10 +67,16 @@ class LearningRates:
     Args:
         actor: the policy.
         critic: V(s).
+        final: share of both that is left at the end of the budget; they fall linearly with the frames.
     """
 
     actor: float = 3e-4
     critic: float = 3e-4
+    final: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.final <= 1.0:
+            raise InputError(f"learning_rates.final: found {self.final}, expected a number from 0 to 1")
 
 
 class OnPolicy(Algorithm):
@@ -86,6 +92,8 @@ class OnPolicy(Algorithm):
         weights: of the parts of the loss.
         learning_rates: of the optimiser.
         initial_spread: of the actions at the start, as a share of half their range.
+        final_spread: that at the end of the budget, towards which it goes evenly on a logarithmic scale; null has the
+            policy learn it.
         others: as for ``Algorithm``.
     """
 
@@ -110,6 +118,7 @@ class OnPolicy(Algorithm):
         weights: Weights = Weights(),
         learning_rates: LearningRates = LearningRates(),
         initial_spread: float = 1.0,
+        final_spread: float | None = None,
         clip_norm: float = 0.5,
         seed: int = 0,
         matmul: Literal["highest", "high", "medium"] = "highest",
@@ -130,6 +139,10 @@ class OnPolicy(Algorithm):
         self.weights = weights
         self.learning_rates = learning_rates
         self.initial_spread = initial_spread
+        self.final_spread = final_spread
+        for key in ("initial_spread", "final_spread"):
+            if (found := getattr(self, key)) is not None and found <= 0.0:
+                raise InputError(f"{key}: found {found}, expected a number above 0")
 
     @abstractmethod
     def make_loss(self) -> LossModule:
@@ -143,6 +156,8 @@ class OnPolicy(Algorithm):
         """Make actor, critic and loss."""
         self.actor = self.make_actor(spaces)
         self.critic = make_value(spaces, self.critic_network)
+        (self._gaussian,) = [part for part in self.actor.modules() if isinstance(part, Gaussian)]
+        self._gaussian.log_spread.requires_grad_(self.final_spread is None)
         self.loss = self.make_loss()
         self.register_buffer("half_range", (spaces.high - spaces.low) / 2.0, persistent=False)
         self._estimate = GAE(
@@ -157,6 +172,18 @@ class OnPolicy(Algorithm):
             {"name": name, "params": list(getattr(self, name).parameters()), "lr": getattr(self.learning_rates, name)}
             for name in GROUPS
         ]
+
+    def training_step(self, batch: int, batch_idx: int) -> None:
+        """Lower the learning rates and the spread as far as the budget is spent; then as ever."""
+        spent = min(self.frames / self.budget.total_frames, 1.0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = (1.0 - (1.0 - self.learning_rates.final) * spent) * getattr(
+                self.learning_rates, group["name"]
+            )
+        if self.final_spread is not None:
+            spread = self.initial_spread * (self.final_spread / self.initial_spread) ** spent
+            self._gaussian.log_spread.data.fill_(math.log(spread))
+        super().training_step(batch, batch_idx)
 
     @torch.no_grad()
     def with_advantages(self, batch: TensorDictBase) -> TensorDictBase:

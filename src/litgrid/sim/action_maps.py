@@ -12,12 +12,13 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from litgrid.errors import InputError
 from litgrid.sim import physics
 from litgrid.sim.actions import AROUND, MAPPINGS, Mapping
 from litgrid.sim.view import View
 from litgrid.site.site import Site
 
-Battery = Literal["raw", "residual", "band"]
+Battery = Literal["raw", "residual", "band", "target"]
 RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling"]
 """Rules that decide for all sites of a batch at once."""
 Rule = Callable[[View], Tensor]
@@ -112,12 +113,78 @@ class Band:
         share = (torch.clamp(action[:, :2], -1.0, 1.0) + 1.0) * 0.5
         upper = share[:, 0] * highest_import_kw(view.site)
         lower = share[:, 1] * upper
-        _, ev_kwh = physics.charge_vehicles(view.ev_soc, sockets, view.left, view.params)
-        net_kw = view.load_kw - view.pv_kw + ev_kwh.sum(-1) * (1.0 / view.site.step_hours)
-        battery_kw = torch.clamp(lower - net_kw, min=0.0) - torch.clamp(net_kw - upper, min=0.0)
-        power_kw = view.site.battery.power_kw
-        inverse = 1.0 / power_kw if power_kw > 0.0 else 0.0
-        return Physical(torch.clamp(battery_kw * inverse, -1.0, 1.0), sockets)
+        net = net_kw(view, sockets)
+        return Physical(
+            battery_share(view, torch.clamp(lower - net, min=0.0) - torch.clamp(net - upper, min=0.0)), sockets
+        )
+
+
+class Target:
+    """The battery brings the site's import to what the agent says, A = 1 + N: a band without width.
+
+    The first action is the import as a share of ``highest_import_kw``; below 0 it is an export. At 0 the battery
+    charges all surplus and gives all that the site needs, which is self-consumption. Each action is some power of the
+    battery as with ``Raw``, but what load, PV and vehicles do in this step does not have to be learned.
+
+    Args:
+        sockets: how the sockets' actions are mapped.
+    """
+
+    def __init__(self, sockets: Mapping) -> None:
+        self._sockets = MAPPINGS[sockets]
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """-1 for the import, and what the sockets can."""
+        return torch.cat([sockets.new_full((1,), -1.0), sockets])
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Let the battery make up for the difference between target and net load, vehicles included."""
+        sockets = self._sockets(view, action[:, 1:])
+        target = torch.clamp(action[:, 0], -1.0, 1.0) * highest_import_kw(view.site)
+        return Physical(battery_share(view, target - net_kw(view, sockets)), sockets)
+
+
+class Together:
+    """As another map, but one action for all sockets, the agent's last: A is 2, or 3 with a band.
+
+    An agent that explores by noise explores two or three dimensions instead of one for each socket.
+
+    Args:
+        each: the map, with an action for each socket.
+    """
+
+    def __init__(self, each: ActionMap) -> None:
+        self._each = each
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """As the map's own, where that of all sockets is the lowest of theirs."""
+        if not len(sockets):
+            raise InputError("socket_actions: found one on a site without sockets, expected each")
+        lowest = self._each.lowest(sockets)
+        site, each = lowest[: -len(sockets)], lowest[-len(sockets) :]
+        return torch.cat([site, each.amin(0, keepdim=True)])
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Give every socket the last action."""
+        sockets = action[:, -1:].expand(-1, view.ev_soc.shape[-1])
+        return self._each(view, torch.cat([action[:, :-1], sockets], -1))
+
+
+def net_kw(view: View, sockets: Tensor) -> Tensor:
+    """Load less PV of this step, vehicles included, [B]: what the site imports while its battery rests.
+
+    Args:
+        view: the present.
+        sockets: [B, N] their physical actions.
+    """
+    _, ev_kwh = physics.charge_vehicles(view.ev_soc, sockets, view.left, view.params)
+    return view.load_kw - view.pv_kw + ev_kwh.sum(-1) * (1.0 / view.site.step_hours)
+
+
+def battery_share(view: View, power_kw: Tensor) -> Tensor:
+    """Physical action [B] for a power of the battery; 0 where there is none."""
+    highest = view.site.battery.power_kw
+    return torch.clamp(power_kw * (1.0 / highest if highest > 0.0 else 0.0), -1.0, 1.0)
 
 
 def highest_import_kw(site: Site) -> float:

@@ -57,7 +57,8 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        for key, right in (("backend", "litgrid"), ("battery", "raw"), ("stored_per_kwh", 0.0)):
+        plain = {"backend": "litgrid", "battery": "raw", "stored_per_kwh": 0.0, "socket_actions": "each"}
+        for key, right in plain.items():
             if (found := getattr(config, key)) != right:
                 raise InputError(f"{key}: found {found} with an imported data set, expected {right}")
         if config.window_hours == "month":

@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Target, Together
 from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
@@ -57,8 +57,9 @@ class EnvConfig:
             episode is terminated; 0 or null for whole years from 1 January (of an imported data set: for each block of
             the split once).
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
-        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
+        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to what can pay;
             ``raw`` leaves service to the agent.
+        socket_actions: an action for each socket, or ``one`` for all of them together (not of imported data sets).
         battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
             sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
         rule: (``residual`` alone) that the agent starts from, with the numbers of the site's rules.
@@ -80,6 +81,7 @@ class EnvConfig:
     window_hours: int | Literal["month"] | None = 48
     observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
+    socket_actions: Literal["each", "one"] = "each"
     battery: Battery = "raw"
     rule: RuleName = "water_filling"
     span: float = 1.0
@@ -106,11 +108,17 @@ class EnvConfig:
         Raises:
             InputError: a residual, and there is none.
         """
+        each = self._each(rule)
+        return Together(each) if self.socket_actions == "one" else each
+
+    def _each(self, rule: Rule | None) -> ActionMap:
         match self.battery:
             case "raw":
                 return Raw(self.sockets)
             case "band":
                 return Band(self.sockets)
+            case "target":
+                return Target(self.sockets)
             case "residual" if rule is not None:
                 return Residual(self.sockets, rule, self.span)
             case "residual":
@@ -241,7 +249,8 @@ class WindowEnv(EnvBase, Generic[S, V]):
         self.done_spec = Composite(done | terminated, shape=shape, device=device)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
-        self._state, self._view, values = self._advance(self._state, self._view, self._end, tensordict["action"])
+        with self._full_precision():
+            self._state, self._view, values = self._advance(self._state, self._view, self._end, tensordict["action"])
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
 
     def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
@@ -255,9 +264,14 @@ class WindowEnv(EnvBase, Generic[S, V]):
 
             state = type(state)(*map(merge, state, self._state))
             end = merge(end, self._end)
-        self._start(state, end)
-        values = self._observe(state, self._view) | done(state.step, end)
+        with self._full_precision():
+            self._start(state, end)
+            values = self._observe(state, self._view) | done(state.step, end)
         return TensorDict(values, batch_size=self.batch_size, device=self.device)
+
+    def _full_precision(self) -> torch.autocast:
+        """Policies may be in mixed precision; sums of energies and money keep their digits."""
+        return torch.autocast(self.device.type, enabled=False)
 
     def _set_seed(self, seed: int | None) -> None:
         if seed is None:
