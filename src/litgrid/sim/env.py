@@ -57,7 +57,8 @@ class EnvConfig:
             an imported data set: for each block of the split once).
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
         sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to what can pay;
-            ``raw`` leaves service to the agent.
+            ``raw`` leaves service to the agent. ``level`` and ``raw_level`` let it say up to which import vehicles
+            charge, with what the floor demands above it or without.
         socket_actions: an action for each socket, or ``one`` for all of them together (not of imported data sets).
         battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
             sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
@@ -93,6 +94,13 @@ class EnvConfig:
             found = getattr(self, key)
             if self.battery != "residual" and found != default:
                 raise InputError(f"{key}: found {found} with battery {self.battery}, expected battery residual")
+        if "level" in self.sockets:
+            for key, wrong, right in (
+                ("socket_actions", self.socket_actions == "each", "one"),
+                ("battery", self.battery == "residual", "raw or band"),
+            ):
+                if wrong:
+                    raise InputError(f"{key}: found {getattr(self, key)} with sockets {self.sockets}, expected {right}")
 
     def action_map(self, rule: Rule | None) -> ActionMap:
         """From the agent's action to the physical one.
