@@ -69,6 +69,8 @@ class EnvConfig:
             ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
         reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
             any site and data set.
+        unserved_weight: how many times the reward counts the price of unserved energy (not of imported data sets);
+            above 1 the agent serves better than the objective asks for. Objectives, validation included, count it once.
         backend: the simulator, LitGrid's own or CityLearn.
         compile: fuse a step's operations by compiling them: over twice as fast, after some 20 seconds of
             compiling at the first step; results differ from eager ones by rounding. Steps stay eager, with a
@@ -84,12 +86,15 @@ class EnvConfig:
     span: float = 1.0
     reward: Kind = "objective"
     reward_scale: float = 0.01
+    unserved_weight: float = 1.0
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.span <= 2.0:
             raise InputError(f"span: found {self.span}, expected above 0 and at most 2")
+        if self.unserved_weight < 0.0:
+            raise InputError(f"unserved_weight: found {self.unserved_weight}, expected at least 0")
         for key, default in (("rule", "water_filling"), ("span", 1.0)):
             found = getattr(self, key)
             if self.battery != "residual" and found != default:
@@ -354,7 +359,8 @@ class SiteEnv(WindowEnv[State, View]):
         self, before: State, view: View, end: Tensor, action: Tensor
     ) -> tuple[Stepped[State, View], Flows, Costs]:
         state, after, flows, costs = self.simulator.advance(before, view, *self._map(view, action))
-        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
+        felt = costs.total + (self.config.unserved_weight - 1.0) * costs.unserved
+        reward = (felt * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
 
 
