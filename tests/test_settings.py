@@ -52,6 +52,7 @@ FIRST: Settings = {
     "env.rule": "self_consumption",
     "env.span": 0.5,
     "env.reward_scale": 0.001,
+    "env.unserved_weight": 1.0,
     "env.compile": False,
     "collection.envs": 4,
     "collection.frames_per_batch": 16,
@@ -77,6 +78,7 @@ SECOND: Settings = {
     "env.rule": "water_filling",
     "env.span": 0.25,
     "env.reward_scale": 0.002,
+    "env.unserved_weight": 3.0,
     "env.compile": True,
     "collection.envs": 6,
     "collection.frames_per_batch": 24,
@@ -314,7 +316,8 @@ def _reward_scale(live: Live) -> float:
     reward, cost = 0.0, 0.0
     for _ in range(5):  # a first step in the sun may cost nothing
         reward += float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
-        cost += float(live.env.costs.total.sum())
+        costs, weight = live.env.costs, live.env.config.unserved_weight
+        cost += float((costs.total + (weight - 1.0) * costs.unserved).sum())
     return -reward / cost
 
 
@@ -424,6 +427,7 @@ PROBES: dict[str, Probe] = {
     "env.span": lambda live: _each(live)._span,
     "env.reward": lambda live: live.env.config.reward,
     "env.reward_scale": _reward_scale,
+    "env.unserved_weight": lambda live: live.env.config.unserved_weight,
     "env.compile": lambda live: live.compiled,
     "collection.envs": lambda live: live.env.batch_size[0],
     "collection.frames_per_batch": lambda live: live.algorithm.frames // len(live.updates),

@@ -15,12 +15,15 @@ from torch import Tensor
 from litgrid.errors import InputError
 from litgrid.sim import physics
 from litgrid.sim.actions import AROUND, MAPPINGS, Mapping
+from litgrid.sim.import_level import level, raw_level
 from litgrid.sim.view import View
 from litgrid.site.site import Site
 
 Battery = Literal["raw", "residual", "band", "target"]
 RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling"]
 """Rules that decide for all sites of a batch at once."""
+SOCKETS = MAPPINGS | {"raw_level": raw_level, "level": level}
+"""From the agent's to the physical actions of the sockets, [B, N] both; levels are for one action of all sockets."""
 Rule = Callable[[View], Tensor]
 """From what the site knows to the physical action [B, 1 + N]."""
 
@@ -52,7 +55,7 @@ class Raw:
     """
 
     def __init__(self, sockets: Mapping) -> None:
-        self._sockets = MAPPINGS[sockets]
+        self._sockets = SOCKETS[sockets]
 
     def lowest(self, sockets: Tensor) -> Tensor:
         """-1 for the battery, and what the sockets can."""
@@ -101,7 +104,7 @@ class Band:
     """
 
     def __init__(self, sockets: Mapping) -> None:
-        self._sockets = MAPPINGS[sockets]
+        self._sockets = SOCKETS[sockets]
 
     def lowest(self, sockets: Tensor) -> Tensor:
         """-1 for both limits, and what the sockets can."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from litgrid.sim.view import View
 
-Mapping = Literal["raw", "floor"]
+Mapping = Literal["raw", "floor", "raw_level", "level"]
 
 
 def raw(view: View, sockets: Tensor) -> Tensor:  # noqa: ARG001 (mappings share their arguments)

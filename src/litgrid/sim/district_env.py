@@ -57,7 +57,13 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        plain = {"backend": "litgrid", "battery": "raw", "stored_per_kwh": 0.0, "socket_actions": "each"}
+        plain = {
+            "backend": "litgrid",
+            "battery": "raw",
+            "socket_actions": "each",
+            "stored_per_kwh": 0.0,
+            "unserved_weight": 1.0,
+        }
         for key, right in plain.items():
             if (found := getattr(config, key)) != right:
                 raise InputError(f"{key}: found {found} with an imported data set, expected {right}")

@@ -58,7 +58,8 @@ class EnvConfig:
             the split once).
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
         sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to what can pay;
-            ``raw`` leaves service to the agent.
+            ``raw`` leaves service to the agent. ``level`` and ``raw_level`` let it say up to which import vehicles
+            charge, with what the floor demands above it or without.
         socket_actions: an action for each socket, or ``one`` for all of them together (not of imported data sets).
         battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
             sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
@@ -72,6 +73,8 @@ class EnvConfig:
             alone.
         reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
             any site and data set.
+        unserved_weight: how many times the reward counts the price of unserved energy (not of imported data sets);
+            above 1 the agent serves better than the objective asks for. Objectives, validation included, count it once.
         backend: the simulator, LitGrid's own or CityLearn.
         compile: fuse a step's operations by compiling them: over twice as fast, after some 20 seconds of
             compiling at the first step; results differ from eager ones by rounding. Steps stay eager, with a
@@ -88,16 +91,26 @@ class EnvConfig:
     reward: Kind = "objective"
     stored_per_kwh: float = 0.0
     reward_scale: float = 0.01
+    unserved_weight: float = 1.0
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.span <= 2.0:
             raise InputError(f"span: found {self.span}, expected above 0 and at most 2")
+        if self.unserved_weight < 0.0:
+            raise InputError(f"unserved_weight: found {self.unserved_weight}, expected at least 0")
         for key, default in (("rule", "water_filling"), ("span", 1.0)):
             found = getattr(self, key)
             if self.battery != "residual" and found != default:
                 raise InputError(f"{key}: found {found} with battery {self.battery}, expected battery residual")
+        if "level" in self.sockets:
+            for key, wrong, right in (
+                ("socket_actions", self.socket_actions == "each", "one"),
+                ("battery", self.battery == "residual", "raw or band"),
+            ):
+                if wrong:
+                    raise InputError(f"{key}: found {getattr(self, key)} with sockets {self.sockets}, expected {right}")
 
     def action_map(self, rule: Rule | None) -> ActionMap:
         """From the agent's action to the physical one.
@@ -362,8 +375,8 @@ class SiteEnv(WindowEnv[State, View]):
     ) -> tuple[Stepped[State, View], Flows, Costs]:
         state, after, flows, costs = self.simulator.advance(before, view, *self._map(view, action))
         stored_kwh = (state.bess_soc - before.bess_soc) * self.simulator.params.bess_capacity_kwh
-        earned = stored_kwh * self.config.stored_per_kwh - costs.total
-        reward = (earned * self.config.reward_scale).unsqueeze(-1)
+        felt = costs.total + (self.config.unserved_weight - 1.0) * costs.unserved
+        reward = ((stored_kwh * self.config.stored_per_kwh - felt) * self.config.reward_scale).unsqueeze(-1)
         ended = done(state.step, end, terminated=self.config.window_hours == "month")
         return (state, after, self._observe(state, after) | {"reward": reward} | ended), flows, costs
 
