@@ -16,7 +16,7 @@ from litgrid import controllers
 from litgrid.algorithms.environments import make_env, rule_of
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Residual, RuleName, highest_import_kw, physical
+from litgrid.sim.action_maps import ActionMap, Residual, RuleName, highest_import_kw, physical, plain
 from litgrid.sim.actions import least_share
 from litgrid.sim.env import EnvConfig, SiteEnv
 from litgrid.sim.gym import make_site
@@ -74,7 +74,7 @@ def with_vehicle(view: View, soc: float, required: float, left: float) -> View:
 def test_residual_on_raw_sockets_by_hand(scenarios: ScenarioSet, change: float, battery: float, car: Any) -> None:
     """The rule charges the battery with 0.2 and the car with 2.38; an action of 1 adds 0.4 of the battery's power."""
     rule = torch.tensor([[0.2, 0.0, 0.0, 0.0, 0.0, 0.5 / 0.21]], dtype=torch.float64)
-    action_map = Residual("raw", lambda _: rule, 0.4)
+    action_map = Residual("raw", plain(lambda _: rule), 0.4)
     found = action_map(view_at(scenarios), torch.full((1, 6), change, dtype=torch.float64))
     assert found.bess.tolist() == pytest.approx([battery])
     expected = 0.5 / 0.21 + max(change, -1.0) if car is None else car
@@ -102,7 +102,7 @@ def test_residual_above_the_floor_by_hand(
     """Two steps left; the rule gives 0.8."""
     view = with_vehicle(view_at(scenarios), soc=0.5, required=required, left=2.0)
     rule = torch.tensor([[0.9, 0.0, 0.0, 0.0, 0.0, 0.8]], dtype=torch.float64)
-    found = Residual("floor", lambda _: rule, 1.0)(view, torch.full((1, 6), change, dtype=torch.float64))
+    found = Residual("floor", plain(lambda _: rule), 1.0)(view, torch.full((1, 6), change, dtype=torch.float64))
     assert float(found.sockets[0, -1]) == pytest.approx(expected)
     assert float(found.bess) == pytest.approx(min(max(0.9 + max(change, -1.0), -1.0), 1.0))
 
@@ -129,7 +129,7 @@ def test_one_action_needs_sockets(scenarios: ScenarioSet) -> None:
 
 def test_a_rule_below_the_floor_is_raised_to_it(scenarios: ScenarioSet) -> None:
     view = with_vehicle(view_at(scenarios), soc=0.5, required=0.605, left=1.0)
-    found = Residual("floor", lambda _: torch.zeros(1, 6), 1.0)(view, torch.zeros(1, 6))
+    found = Residual("floor", plain(lambda _: torch.zeros(1, 6)), 1.0)(view, torch.zeros(1, 6))
     torch.testing.assert_close(found.sockets, least_share(view))
     assert float(found.sockets[0, -1]) == pytest.approx(0.5)
 

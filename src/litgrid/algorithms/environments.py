@@ -17,7 +17,7 @@ def rule_of(config: EnvConfig, scenarios: Scenarios) -> Rule | None:
     """Return the rule that agents of a configuration change, None where they change none."""
     if config.battery != "residual" or not isinstance(scenarios, ScenarioSet):
         return None
-    return controllers.make(config.rule, scenarios).act
+    return controllers.rule(config.rule, scenarios)
 
 
 def make_env(

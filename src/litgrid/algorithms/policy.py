@@ -44,7 +44,8 @@ class AgentController:
                 district_observations.entity(view) if self._apart else district_observations.flat(view)
             )
             return district_actions.MAPPINGS[self._env.sockets](view, action.to(view.bess_soc))
-        action = self._choose(observations.entity(view) if self._apart else observations.flat(view))
+        observe = observations.entity if self._apart else observations.flat
+        action = self._choose(observe(view, *self._map.told(view)))
         return physical(self._map, view, action.to(view.bess_soc))
 
     @property

@@ -13,6 +13,7 @@ from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.controllers.water_filling import WaterFilling
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.action_maps import Rule, plain
 from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Site
 
@@ -77,4 +78,10 @@ def make(name: str, scenarios: Scenarios) -> Controller:
     return CONTROLLERS[name](scenarios)
 
 
-__all__ = ["CONTROLLERS", "Controller", "check_names", "make"]
+def rule(name: str, scenarios: Scenarios) -> Rule:
+    """Make the rule of this name for agents to change, who are told what it plans."""
+    controller = make(name, scenarios)
+    return controller.advise if isinstance(controller, WaterFilling) else plain(controller.act)
+
+
+__all__ = ["CONTROLLERS", "Controller", "check_names", "make", "rule"]

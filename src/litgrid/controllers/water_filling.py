@@ -20,6 +20,7 @@ from litgrid.controllers.water_level import (
     reserve_kwh,
     storage_of,
 )
+from litgrid.sim.action_maps import Advice
 from litgrid.sim.view import View
 from litgrid.sim.worlds import AnyView
 from litgrid.site.site import Site
@@ -51,6 +52,12 @@ class WaterFilling:
 
     def act(self, view: AnyView) -> Tensor:
         """Return the action [B, 1 + N]."""
+        return self.advise(view).action
+
+    def advise(self, view: AnyView) -> Advice:
+        """Return the action, and as its plan the level, the import to be held now, and what the net load is above the
+        level, over the load's typical peak.
+        """
         assert isinstance(view, View)
         sockets = charge_at_once(view)
         net = self.day.net_kw(view, sockets @ view.socket_power_kw, self.expectation)
@@ -61,7 +68,8 @@ class WaterFilling:
         battery = self.battery_kw(net, target, stored, self.day.worth(view))
         power = self.battery.power_kw
         share = battery / power if power > 0 else torch.zeros_like(battery)
-        return torch.cat([share.unsqueeze(-1), sockets], dim=1)
+        plan = torch.stack([level, target[:, 0], net[:, 0] - level], dim=1) / (view.site.load.peak_kw or 1.0)
+        return Advice(torch.cat([share.unsqueeze(-1), sockets], dim=1), plan)
 
     def battery_kw(self, net: Tensor, target: Tensor, stored: Tensor, worth: Tensor) -> Tensor:
         """Power of the battery now, [B], positive charges.

@@ -24,8 +24,26 @@ RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "w
 """Rules that decide for all sites of a batch at once."""
 SOCKETS = MAPPINGS | {"raw_level": raw_level, "level": level}
 """From the agent's to the physical actions of the sockets, [B, N] both; levels are for one action of all sockets."""
-Rule = Callable[[View], Tensor]
-"""From what the site knows to the physical action [B, 1 + N]."""
+MOST_TOLD = 3.0
+"""Highest absolute value of what an agent is told of a rule's plan."""
+
+
+class Advice(NamedTuple):
+    """What a rule would do, and why."""
+
+    action: Tensor
+    """[B, 1 + N] physical."""
+    plan: Tensor
+    """[B, P] numbers of order 1 that it rests on; P may be 0."""
+
+
+Rule = Callable[[View], Advice]
+"""From what the site knows to what shall be done."""
+
+
+def plain(act: Callable[[View], Tensor]) -> Rule:
+    """Make a rule of what decides without telling why."""
+    return lambda view: Advice(act(view), view.load_kw.new_empty(len(view.step), 0))
 
 
 class Physical(NamedTuple):
@@ -40,6 +58,10 @@ class Physical(NamedTuple):
 class ActionMap(Protocol):
     """From the agent's action to the physical one."""
 
+    def told(self, view: View) -> list[Tensor]:  # noqa: ARG002 (a residual tells)
+        """Site features [B, F] beyond those that all agents observe, in [-``MOST_TOLD``, ``MOST_TOLD``]."""
+        return []
+
     def lowest(self, sockets: Tensor) -> Tensor:
         """The agent's lowest actions [A], from the lowest physical ones of the sockets [N]; the highest are 1."""
 
@@ -47,7 +69,7 @@ class ActionMap(Protocol):
         """The physical action for the agent's [B, A]; what lies beyond the agent's range is clipped."""
 
 
-class Raw:
+class Raw(ActionMap):
     """The battery's power is the agent's, A = 1 + N.
 
     Args:
@@ -66,7 +88,7 @@ class Raw:
         return Physical(action[:, 0], self._sockets(view, action[:, 1:]))
 
 
-class Residual:
+class Residual(ActionMap):
     """A rule acts, and the agent changes what it does; A = 1 + N, all in [-1, 1], and 0 leaves it as it is.
 
     Residual policy learning (Silver et al. 2018, arXiv:1812.06298; Johannink et al. 2019, arXiv:1812.03201), around a
@@ -81,18 +103,29 @@ class Residual:
     def __init__(self, sockets: Mapping, rule: Rule, span: float) -> None:
         self._around, self._rule, self._span = AROUND[sockets], rule, span
 
+    def told(self, view: View) -> list[Tensor]:
+        """What the rule would do with the battery, and its plan: [B, 1 + P]."""
+        action, plan = self._advise(view)
+        return [action[:, :1], torch.clamp(plan, -MOST_TOLD, MOST_TOLD)]
+
+    def _advise(self, view: View) -> Advice:
+        """Ask the rule once for each view: first to tell the agent, then to act."""
+        if "advice" not in view.known:
+            view.known["advice"], view.known["plan"] = self._rule(view)
+        return Advice(view.known["advice"], view.known["plan"])
+
     def lowest(self, sockets: Tensor) -> Tensor:
         """-1 for all: less than the rule."""
         return -torch.ones_like(torch.cat([sockets.new_empty(1), sockets]))
 
     def __call__(self, view: View, action: Tensor) -> Physical:
         """Change the rule's action."""
-        rule, change = self._rule(view), torch.clamp(action, -1.0, 1.0)
+        rule, change = self._advise(view).action, torch.clamp(action, -1.0, 1.0)
         bess = torch.clamp(rule[:, 0] + self._span * change[:, 0], -1.0, 1.0)
         return Physical(bess, self._around(view, rule[:, 1:], change[:, 1:]))
 
 
-class Band:
+class Band(ActionMap):
     """The battery keeps the import within a band whose limits are the agent's, A = 2 + N.
 
     It discharges what is above the upper limit and charges what is missing to the lower one, as far as its power and
@@ -122,7 +155,7 @@ class Band:
         )
 
 
-class Target:
+class Target(ActionMap):
     """The battery brings the site's import to what the agent says, A = 1 + N: a band without width.
 
     The first action is the import as a share of ``highest_import_kw``; below 0 it is an export. At 0 the battery
@@ -147,7 +180,7 @@ class Target:
         return Physical(battery_share(view, target - net_kw(view, sockets)), sockets)
 
 
-class Together:
+class Together(ActionMap):
     """As another map, but one action for all sockets, the agent's last: A is 2, or 3 with a band.
 
     An agent that explores by noise explores two or three dimensions instead of one for each socket.
@@ -158,6 +191,10 @@ class Together:
 
     def __init__(self, each: ActionMap) -> None:
         self._each = each
+
+    def told(self, view: View) -> list[Tensor]:
+        """As the map's own."""
+        return self._each.told(view)
 
     def lowest(self, sockets: Tensor) -> Tensor:
         """As the map's own, where that of all sockets is the lowest of theirs."""

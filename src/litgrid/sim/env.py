@@ -362,13 +362,18 @@ class SiteEnv(WindowEnv[State, View]):
         """Memory of the tables that steps read, the observation's included."""
         return self.simulator.tables.bytes + self._observer.bytes
 
+    @property
+    def told(self) -> int:
+        """Number of site features beyond those that all agents observe."""
+        return sum(features.shape[-1] for features in self._map.told(self._view))
+
     def _see(self, state: State) -> View:
         return self.simulator.view(state)
 
     def _observe(self, state: State, view: View) -> dict[str, Tensor]:
         if self.config.observation == "flat":
-            return {"observation": self._observer.flat(state, view)}
-        return dict(self._observer.entity(state, view).items())
+            return {"observation": self._observer.flat(state, view, *self._map.told(view))}
+        return dict(self._observer.entity(state, view, *self._map.told(view)).items())
 
     def _move(
         self, before: State, view: View, end: Tensor, action: Tensor

@@ -161,14 +161,19 @@ def _flat(view: View, *site: Tensor) -> Tensor:
     return torch.cat([*site, *sockets(view)], -1)
 
 
-def entity(view: View) -> TensorDict:
-    """Site features [B, F], socket features [B, N, G] and the mask of connected vehicles [B, N]."""
-    return _entity(view, exogenous(view), *endogenous(view))
+def entity(view: View, *told: Tensor) -> TensorDict:
+    """Site features [B, F], socket features [B, N, G] and the mask of connected vehicles [B, N].
+
+    Args:
+        view: the present.
+        told: further site features (``ActionMap.told``).
+    """
+    return _entity(view, exogenous(view), *endogenous(view), *told)
 
 
-def flat(view: View) -> Tensor:
-    """All features in one vector [B, F + G N]: the site's, then every socket feature for all sockets."""
-    return _flat(view, exogenous(view), *endogenous(view))
+def flat(view: View, *told: Tensor) -> Tensor:
+    """All features in one vector [B, F + G N]: the site's, then every socket feature for all sockets; as ``entity``."""
+    return _flat(view, exogenous(view), *endogenous(view), *told)
 
 
 class Observer:
@@ -196,10 +201,10 @@ class Observer:
         known = self._exogenous.index_select(0, self._simulator.tables.rows(state.scenario, state.step))
         return [known, *endogenous(view)]
 
-    def entity(self, state: State, view: View) -> TensorDict:
-        """As ``entity(view)`` of that state's view."""
-        return _entity(view, *self._site(state, view))
+    def entity(self, state: State, view: View, *told: Tensor) -> TensorDict:
+        """As ``entity(view, *told)`` of that state's view."""
+        return _entity(view, *self._site(state, view), *told)
 
-    def flat(self, state: State, view: View) -> Tensor:
-        """As ``flat(view)`` of that state's view."""
-        return _flat(view, *self._site(state, view))
+    def flat(self, state: State, view: View, *told: Tensor) -> Tensor:
+        """As ``flat(view, *told)`` of that state's view."""
+        return _flat(view, *self._site(state, view), *told)

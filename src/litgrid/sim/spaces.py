@@ -13,6 +13,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from litgrid.scenarios.check import LIMITS
+from litgrid.sim.action_maps import MOST_TOLD
 from litgrid.sim.env import SiteEnv
 from litgrid.sim.observations import ERRORS, FORECASTS, SITE_FEATURES, SOCKET_FEATURES, scales, site_columns
 from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, Site
@@ -66,6 +67,7 @@ def observation_space(env: SiteEnv) -> spaces.Space[Any]:
     blocks = site_bounds(site)
     by_length = sorted(blocks, key=len, reverse=True)  # load_mean7_0 belongs to load_mean7, not to load
     of_site = [blocks[next(key for key in by_length if name.startswith(key))] for name in site_columns(site)]
+    of_site += [(-MOST_TOLD, MOST_TOLD)] * env.told
     of_socket = list(socket_bounds(site).values())
     if env.config.observation == "flat":
         return _box(of_site + [bounds for bounds in of_socket for _ in range(sockets)])

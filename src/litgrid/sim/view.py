@@ -23,8 +23,8 @@ class View:
         known: those of ``tables.SOCKETS`` that were read for this state already, [B, N] each.
 
     Attributes:
-        known: those of ``tables.SOCKETS`` that were read, by name. (Not cached properties: TorchDynamo can't trace
-            those of Python 3.11.)
+        known: those of ``tables.SOCKETS`` that were read, and what else was found out for this state, by name. (Not
+            cached properties: TorchDynamo can't trace those of Python 3.11.)
         site: the site.
         params: its constants.
         scenario: [B] int64 which of the scenarios each site is in.
