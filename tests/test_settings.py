@@ -313,12 +313,13 @@ def _parameters(live: Live, name: str) -> Any:
 
 
 def _reward_scale(live: Live) -> float:
-    reward, cost = 0.0, 0.0
-    for _ in range(5):  # a first step in the sun may cost nothing
-        reward += float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
-        costs, weight = live.env.costs, live.env.config.unserved_weight
-        cost += float((costs.total + (weight - 1.0) * costs.unserved).sum())
-    return -reward / cost
+    """Of steps in several windows: one where PV covers the load may cost nothing."""
+    rewards = costs = 0.0
+    for _ in range(12):
+        rewards -= float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
+        found, weight = live.env.costs, live.env.config.unserved_weight
+        costs += float((found.total + (weight - 1.0) * found.unserved).sum())
+    return rewards / costs
 
 
 def _discount(live: Live) -> float:

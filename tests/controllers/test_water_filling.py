@@ -69,6 +69,27 @@ def test_precharging_fills_valleys() -> None:
     assert level([2.0, 8.0], 0.0, precharge=0.5) == pytest.approx(20.0 / 3.0, abs=8 * ROUNDING)  # L / 2 - 2 = 8 - L
 
 
+@pytest.mark.parametrize(
+    ("net", "stored", "precharge", "slope"),
+    [
+        ([5.0, 8.0, 6.0], 2.5, 0.0, -0.5),  # two steps lie above the level of 5.75
+        ([5.0, 8.0, 6.0], 1.5, 0.0, -1.0),
+        ([2.0, 20.0, 20.0], 4.0, 0.5, -0.4),  # the first step charges half of what the level rises by
+        ([5.0, 8.0, 6.0], 50.0, 0.0, 0.0),  # nothing is left to be cut
+    ],
+)
+def test_the_levels_gradient_by_hand(net: list[float], stored: float, precharge: float, slope: float) -> None:
+    """How the level follows the stored energy; and the net load of the last step, by which it rises as much."""
+    net_kw = torch.tensor([net], dtype=torch.float64, requires_grad=True)
+    stored_kwh = torch.tensor([stored], dtype=torch.float64, requires_grad=True)
+    found = lowest_level_kw(net_kw, torch.zeros_like(net_kw), stored_kwh, precharge, BIG)
+    gradients = torch.autograd.grad(found.sum(), (stored_kwh, net_kw))
+    assert float(gradients[0]) == pytest.approx(slope)
+    assert float(gradients[1][0, 1]) == pytest.approx(-slope)
+    without = lowest_level_kw(net_kw.detach(), torch.zeros_like(net_kw), stored_kwh.detach(), precharge, BIG)
+    assert float(found) == float(without)
+
+
 def test_reserve_is_what_later_steps_need_less_what_they_bring() -> None:
     drawn = torch.tensor([[9.0, 1.0, -3.0, 5.0], [9.0, -5.0, 2.0, 2.0], [0.0, 4.0, -9.0, 2.0]])
     assert reserve_kwh(drawn).tolist() == [3.0, 0.0, 4.0]
