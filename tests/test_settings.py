@@ -32,7 +32,7 @@ from litgrid.cli.records import KeepConfig
 from litgrid.cli.train import TrainCLI
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
-from litgrid.sim.action_maps import Band, Raw, Residual, Target, Together
+from litgrid.sim.action_maps import Band, Raw, Residual, Together
 from litgrid.sim.actions import AROUND
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -626,7 +626,7 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("battery", "kind"), [("raw", Raw), ("band", Band), ("target", Target), ("residual", Residual)]
+    ("battery", "kind"), [("raw", Raw), ("band", Band), ("residual", Residual)]
 )
 def test_the_battery_is_mapped_as_configured(
     battery: str, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -87,7 +87,7 @@ def test_the_levels_gradient_by_hand(net: list[float], stored: float, precharge:
     assert float(gradients[0]) == pytest.approx(slope)
     assert float(gradients[1][0, 1]) == pytest.approx(-slope)
     without = lowest_level_kw(net_kw.detach(), torch.zeros_like(net_kw), stored_kwh.detach(), precharge, BIG)
-    assert float(found) == float(without)
+    assert float(found.detach()) == float(without)
 
 
 def test_reserve_is_what_later_steps_need_less_what_they_bring() -> None:

@@ -93,35 +93,23 @@ def lowest_level_kw(
     level = low + width
     if not torch.is_grad_enabled():
         return level
-    return _as_root(level.detach(), width, net_kw, hold_kw, stored_kwh, precharge_share, battery)
+    level = level.detach()
 
-
-def _as_root(
-    level: Tensor, width: Tensor, net: Tensor, hold: Tensor, stored: Tensor, precharge: Number, battery: Storage
-) -> Tensor:
-    """The same level, with its gradient where the stored energy is what limits it.
-
-    There the level solves "what the worst sum of first steps draws = stored", and the implicit function theorem says
-    how it moves with what these depend on: cutting a range into parts does not.
-
-    Args:
-        level: [B] that can be held, without gradient.
-        width: [B] how far below it might have been, too.
-        net: [B, H], and so on as in ``lowest_level_kw``.
-    """
-    target = torch.maximum(level.unsqueeze(-1), hold)
-    discharge = discharge_kw(net, target, battery)
-    charge = charge_kw(net, precharge_limit_kw(target, precharge), battery)
+    # Where the stored energy is what limits the level, it solves "what the worst sum of first steps draws = stored".
+    # The implicit function theorem says how it moves with what these depend on; cutting a range into parts does not.
+    target = torch.maximum(level.unsqueeze(-1), hold_kw)
+    discharge = discharge_kw(net_kw, target, battery)
+    charge = charge_kw(net_kw, precharge_limit_kw(target, precharge_share), battery)
     drawn = drawn_kwh(discharge, charge, battery).cumsum(-1)
     last = drawn.argmax(-1, keepdim=True)
-    missing = drawn.gather(-1, last).squeeze(-1) - stored
+    missing = drawn.gather(-1, last).squeeze(-1) - stored_kwh
     with torch.no_grad():
-        follows = (level.unsqueeze(-1) > hold).to(net)  # steps whose target is the level
+        follows = (level.unsqueeze(-1) > hold_kw).to(net_kw)  # steps whose target is the level
         less = follows * ((discharge > 0) & (discharge < battery.power_kw))
-        more = follows * ((charge > 0) & (charge < battery.power_kw)) * precharge
-        slope = -drawn_kwh(less, -more, battery).cumsum(-1).gather(-1, last).squeeze(-1)
-        limits = (slope < 0) & (missing.abs() <= width * -slope + 1e-6 * (1.0 + battery.usable_kwh))
-    change = torch.where(limits, missing / torch.where(limits, -slope, 1.0), 0.0)
+        more = follows * ((charge > 0) & (charge < battery.power_kw)) * precharge_share
+        slope = drawn_kwh(less, -more, battery).cumsum(-1).gather(-1, last).squeeze(-1)  # kWh less for each kW
+        limits = (slope > 0) & (missing.abs() <= width * slope + 1e-6 * (1.0 + battery.usable_kwh))
+    change = torch.where(limits, missing / torch.where(limits, slope, 1.0), 0.0)
     return level + (change - change.detach())
 
 

@@ -19,7 +19,7 @@ from litgrid.sim.import_level import level, raw_level
 from litgrid.sim.view import View
 from litgrid.site.site import Site
 
-Battery = Literal["raw", "residual", "band", "target"]
+Battery = Literal["raw", "residual", "band"]
 RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling"]
 """Rules that decide for all sites of a batch at once."""
 SOCKETS = MAPPINGS | {"raw_level": raw_level, "level": level}
@@ -129,8 +129,9 @@ class Band(ActionMap):
     """The battery keeps the import within a band whose limits are the agent's, A = 2 + N.
 
     It discharges what is above the upper limit and charges what is missing to the lower one, as far as its power and
-    SOC go. The first action says the upper limit, from 0 to ``highest_import_kw``, the second the lower one, from 0 to
-    the upper: so they can't cross, PV surplus is charged in any case, and the battery never causes exports.
+    SOC go. The first action says the upper limit, from 0 to ``highest_import_kw``, the second, where it is above 0, the
+    lower one, up to the upper: so they can't cross, PV surplus is charged in any case, the battery never causes
+    exports, and it is charged by imports only where the agent asks for that.
 
     Args:
         sockets: how the sockets' actions are mapped.
@@ -146,38 +147,14 @@ class Band(ActionMap):
     def __call__(self, view: View, action: Tensor) -> Physical:
         """Let the battery do what keeps the import of this step, vehicles included, within the band."""
         sockets = self._sockets(view, action[:, 2:])
-        share = (torch.clamp(action[:, :2], -1.0, 1.0) + 1.0) * 0.5
-        upper = share[:, 0] * highest_import_kw(view.site)
-        lower = share[:, 1] * upper
-        net = net_kw(view, sockets)
-        return Physical(
-            battery_share(view, torch.clamp(lower - net, min=0.0) - torch.clamp(net - upper, min=0.0)), sockets
-        )
-
-
-class Target(ActionMap):
-    """The battery brings the site's import to what the agent says, A = 1 + N: a band without width.
-
-    The first action is the import as a share of ``highest_import_kw``; below 0 it is an export. At 0 the battery
-    charges all surplus and gives all that the site needs, which is self-consumption. Each action is some power of the
-    battery as with ``Raw``, but what load, PV and vehicles do in this step does not have to be learned.
-
-    Args:
-        sockets: how the sockets' actions are mapped.
-    """
-
-    def __init__(self, sockets: Mapping) -> None:
-        self._sockets = MAPPINGS[sockets]
-
-    def lowest(self, sockets: Tensor) -> Tensor:
-        """-1 for the import, and what the sockets can."""
-        return torch.cat([sockets.new_full((1,), -1.0), sockets])
-
-    def __call__(self, view: View, action: Tensor) -> Physical:
-        """Let the battery make up for the difference between target and net load, vehicles included."""
-        sockets = self._sockets(view, action[:, 1:])
-        target = torch.clamp(action[:, 0], -1.0, 1.0) * highest_import_kw(view.site)
-        return Physical(battery_share(view, target - net_kw(view, sockets)), sockets)
+        upper = (torch.clamp(action[:, 0], -1.0, 1.0) + 1.0) * (0.5 * highest_import_kw(view.site))
+        lower = torch.clamp(action[:, 1], 0.0, 1.0) * upper
+        _, ev_kwh = physics.charge_vehicles(view.ev_soc, sockets, view.left, view.params)
+        net_kw = view.load_kw - view.pv_kw + ev_kwh.sum(-1) * (1.0 / view.site.step_hours)
+        battery_kw = torch.clamp(lower - net_kw, min=0.0) - torch.clamp(net_kw - upper, min=0.0)
+        power_kw = view.site.battery.power_kw
+        inverse = 1.0 / power_kw if power_kw > 0.0 else 0.0
+        return Physical(torch.clamp(battery_kw * inverse, -1.0, 1.0), sockets)
 
 
 class Together(ActionMap):
@@ -208,23 +185,6 @@ class Together(ActionMap):
         """Give every socket the last action."""
         sockets = action[:, -1:].expand(-1, view.ev_soc.shape[-1])
         return self._each(view, torch.cat([action[:, :-1], sockets], -1))
-
-
-def net_kw(view: View, sockets: Tensor) -> Tensor:
-    """Load less PV of this step, vehicles included, [B]: what the site imports while its battery rests.
-
-    Args:
-        view: the present.
-        sockets: [B, N] their physical actions.
-    """
-    _, ev_kwh = physics.charge_vehicles(view.ev_soc, sockets, view.left, view.params)
-    return view.load_kw - view.pv_kw + ev_kwh.sum(-1) * (1.0 / view.site.step_hours)
-
-
-def battery_share(view: View, power_kw: Tensor) -> Tensor:
-    """Physical action [B] for a power of the battery; 0 where there is none."""
-    highest = view.site.battery.power_kw
-    return torch.clamp(power_kw * (1.0 / highest if highest > 0.0 else 0.0), -1.0, 1.0)
 
 
 def highest_import_kw(site: Site) -> float:

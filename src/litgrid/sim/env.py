@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Target, Together
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Together
 from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
@@ -130,8 +130,6 @@ class EnvConfig:
                 return Raw(self.sockets)
             case "band":
                 return Band(self.sockets)
-            case "target":
-                return Target(self.sockets)
             case "residual" if rule is not None:
                 return Residual(self.sockets, rule, self.span)
             case "residual":
