@@ -13,6 +13,7 @@ from jsonargparse.typing import Path_fr
 
 from litgrid.algorithms.collectors import Backend, check_backend
 from litgrid.cli.compare import RULES
+from litgrid.cli.experiments.space import Search
 from litgrid.cli.messages import one_line
 from litgrid.controllers import check_names
 from litgrid.errors import InputError
@@ -72,6 +73,7 @@ class Experiment:
         backend: processes of this machine, or tasks of a Ray cluster (extra ``ray``).
         runs: folder of all experiments, relative to where the program is started.
         comparison: at the end.
+        search: of settings, in place of all that; it sees validation years alone.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Experiment:
     backend: Backend = "process"
     runs: Path = Path("runs")
     comparison: Final = field(default_factory=Final)
+    search: Search | None = None
 
     def __post_init__(self) -> None:
         for key, name in (("name", self.name), *(("algorithms", name) for name in self.algorithms)):
@@ -95,7 +98,10 @@ class Experiment:
         _require(len(set(self.seed_list)) == len(self.seed_list), "seeds", self.seeds, "each once")
         for key, least in (("jobs", 1), ("threads", 1), ("gpus", 0)):
             _require(getattr(self, key) >= least, key, getattr(self, key), f"at least {least}")
-        for options in (self.options, *(recipe.options for recipe in self.algorithms.values())):
+        searched = {} if self.search is None else self.search.space
+        for key, given in (("sites", self.sites), ("algorithms", self.algorithms)):
+            _require(self.search is None or len(given) == 1, key, f"{len(given)} with search", "one")
+        for options in (self.options, *(recipe.options for recipe in self.algorithms.values()), searched):
             for option in options:
                 _require(option not in OWNED, "options", option, "options that the experiment does not set itself")
         check_backend(self.backend)

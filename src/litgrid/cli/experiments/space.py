@@ -1,0 +1,79 @@
+"""What a search looks for: options of ``fit``, and the values that each may have."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from litgrid.errors import InputError
+
+Sampler = Literal["tpe", "random"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The values that an option may have, given in one of three ways.
+
+    Args:
+        choices: some values, whatever they are: also ``{envs: 64, frames_per_batch: 3072}``, where settings have to
+            fit together.
+        floats: lowest and highest number.
+        ints: lowest and highest whole number.
+        log: ranges are searched evenly in the logarithm.
+    """
+
+    choices: list[Any] | None = None
+    floats: tuple[float, float] | None = None
+    ints: tuple[int, int] | None = None
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        given = [key for key in ("choices", "floats", "ints") if getattr(self, key) is not None]
+        _require(len(given) == 1, "an option", given or "nothing", "one of choices, floats and ints")
+        if self.choices is not None:
+            _require(len(self.choices) > 0, "choices", "none", "at least one")
+            _require(not self.log, "log", "true with choices", "floats or ints")
+            return
+        low, high = self.range
+        holds = math.isfinite(low) and math.isfinite(high) and low < high
+        _require(holds, given[0], [low, high], "a lower and a higher number")
+        _require(low > 0 or not self.log, given[0], f"{[low, high]} with log", "numbers above 0")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value of a setting that has them."""
+        ends = self.floats or self.ints
+        assert ends is not None
+        return ends
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search of an experiment: trials, each a training with every seed of the experiment.
+
+    Args:
+        space: dotted name of an option of ``fit`` -> the values that it may have.
+        trials: how many.
+        sampler: ``tpe`` learns from earlier trials where to look (tree-structured Parzen estimator, Bergstra et al.
+            2011, as in Optuna; its first ten trials are drawn at random), ``random`` does not.
+        seed: of the sampler.
+    """
+
+    space: dict[str, Setting]
+    trials: int = 20
+    sampler: Sampler = "tpe"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(len(self.space) > 0, "search.space", "none", "at least one option of fit")
+        _require(self.trials >= 1, "search.trials", self.trials, "at least 1")
+        _require(self.seed >= 0, "search.seed", self.seed, "none below 0")
+        installed = importlib.util.find_spec("optuna") is not None
+        _require(installed, "search", "no Optuna, which it needs", "pip install 'litgrid[search]'")
+
+
+def _require(holds: bool, key: str, found: object, expected: str) -> None:
+    if not holds:
+        raise InputError(f"{key}: found {found}, expected {expected}")
