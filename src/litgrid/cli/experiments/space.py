@@ -29,24 +29,26 @@ class Setting:
     ints: tuple[int, int] | None = None
     log: bool = False
 
-    def __post_init__(self) -> None:
-        given = [key for key in ("choices", "floats", "ints") if getattr(self, key) is not None]
-        _require(len(given) == 1, "an option", given or "nothing", "one of choices, floats and ints")
-        if self.choices is not None:
-            _require(len(self.choices) > 0, "choices", "none", "at least one")
-            _require(not self.log, "log", "true with choices", "floats or ints")
-            return
-        low, high = self.range
-        holds = math.isfinite(low) and math.isfinite(high) and low < high
-        _require(holds, given[0], [low, high], "a lower and a higher number")
-        _require(low > 0 or not self.log, given[0], f"{[low, high]} with log", "numbers above 0")
+    def check(self, key: str) -> None:
+        """Refuse what is no set of values.
 
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest value of a setting that has them."""
+        Args:
+            key: of the setting, for the message.
+
+        Raises:
+            InputError: it is given in several ways or in none, it is empty, or its logarithm is.
+        """
+        given = [name for name in ("choices", "floats", "ints") if getattr(self, name) is not None]
+        _require(len(given) == 1, key, " and ".join(given) or "nothing", "one of choices, floats and ints")
         ends = self.floats or self.ints
-        assert ends is not None
-        return ends
+        if ends is None:
+            _require(bool(self.choices), f"{key}.choices", "none", "at least one")
+            _require(not self.log, f"{key}.log", "true with choices", "floats or ints")
+            return
+        low, high = ends
+        bounded = math.isfinite(low) and math.isfinite(high)
+        _require(bounded and low < high, key, list(ends), "a lower and a higher number")
+        _require(low > 0 or not self.log, key, f"{list(ends)} with log", "numbers above 0")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Search:
 
     def __post_init__(self) -> None:
         _require(len(self.space) > 0, "search.space", "none", "at least one option of fit")
+        for key, setting in self.space.items():
+            setting.check(f"search.space.{key}")
         _require(self.trials >= 1, "search.trials", self.trials, "at least 1")
         _require(self.seed >= 0, "search.seed", self.seed, "none below 0")
         installed = importlib.util.find_spec("optuna") is not None
