@@ -254,7 +254,7 @@ def test_what_is_proposed_depends_neither_on_how_long_runs_take_nor_on_interrupt
         """In place of processes: runs end in any order, and with a chance the call is stopped after each."""
 
         def work(parts: Sequence[Part], experiment: Experiment, say: object, *, further: Any, total: int) -> Any:  # noqa: ARG001
-            waiting, running = list(parts), []
+            waiting, running = list(parts), list[Part]()
             while waiting or running:
                 running, waiting = [*running, *waiting][: experiment.jobs], [*running, *waiting][experiment.jobs :]
                 part = running.pop(order.randrange(len(running)))
