@@ -19,12 +19,13 @@ from litgrid.sim.tables import FORECASTS
 Lines = list[list[str]]
 DASH = "-"
 DEFINITIONS = """\
-Gains are shares of what is possible: *bill* (self_consumption - controller) / (self_consumption - bound), *objective* and *CO2* the
-same from uncontrolled on, per year; a bound sees the future: optimum may leave vehicles without energy where that pays, *served* is
-optimum_served, where no vehicle goes without. Agents: interquartile mean over seeds and years with the 95 % interval of a bootstrap
-over seeds, stratified by year; of three seeds it is a lower estimate. *Worst*: the lowest of any seed in any year. `!`: service below
-99 %. Minutes: wall clock of a training, validations included. Objective: with the battery's charge at the year's end accounted for.
-How each figure is computed: [accounting](accounting.md), [compare](compare.md)."""
+A *gain* is a share of what is possible: (reference - controller) / (reference - bound), in each year. The reference of
+the bill is self_consumption (vehicles at once, battery greedy), that of objective and CO2 is uncontrolled (vehicles at
+once, battery idle). Bounds see the future: optimum leaves vehicles without energy where that pays; *served* is
+optimum_served, where no vehicle goes without. Of agents: interquartile mean over seeds and years, and the 95 % interval
+of a bootstrap over seeds, stratified by year (of three seeds a lower estimate). *Worst*: the lowest of any seed in any
+year. `!`: service below 99 %. Minutes: wall clock of the longest training, validations included. Objective: with the
+battery's charge at the year's end accounted for. Formulas: [accounting](accounting.md), [compare](compare.md)."""
 
 
 @dataclass(frozen=True)

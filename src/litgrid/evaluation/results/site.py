@@ -1,4 +1,4 @@
-"""What an experiment found on a site, from the figures of its comparison: gains, seeds, savings, and whether a rule does.
+"""What an experiment found on a site, from its comparison: gains, seeds, savings, and whether a rule is enough.
 
 Figures are as metered (docs/accounting.md); where the battery ends a year lower than it began counts in ``objective``
 alone, as in ``compare``.
