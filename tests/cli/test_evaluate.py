@@ -133,7 +133,7 @@ def test_an_entity_agent_runs_on_a_site_with_other_sockets(
     other.write_text(yaml.safe_dump(_plain(with_sockets(small_site, sockets))), encoding="utf-8")
     assert evaluate(folder, "--config", other, "--checkpoints", agent, "--json", "-") == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["site"] == f"with {sockets} of them"
+    assert figures["site"] == f"other_{sockets}"
     assert figures["controllers"][-1]["controller"] == "sac"
     assert figures["controllers"][-1]["ev_service"] == pytest.approx(1.0, abs=1e-6)
 
@@ -141,7 +141,7 @@ def test_an_entity_agent_runs_on_a_site_with_other_sockets(
 def with_sockets(site: Site, sockets: int) -> Site:
     """The same site with another number of sockets."""
     groups = [replace(site.fleet.groups[0], sockets=sockets)]
-    return replace(site, name=f"with {sockets} of them", fleet=replace(site.fleet, groups=groups))
+    return replace(site, name=f"other_{sockets}", fleet=replace(site.fleet, groups=groups))
 
 
 @pytest.mark.usefixtures("short_years")
@@ -153,8 +153,8 @@ def test_a_flat_agent_is_refused_there(
     assert evaluate(folder, "--config", other, "--checkpoints", checkpoint) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        "found an agent for small, expected one that fits with 7 of them with 7 sockets; agents with observation: entity "
-        "fit any number of sockets"
+        "found an agent for small, expected one that fits other_7 with 7 sockets; agents with observation: entity fit "
+        "any number of sockets"
     )
 
 
