@@ -51,8 +51,9 @@ class Recipe:
 
     def with_seeds(self, seeds: int) -> Recipe:
         """The same, with as many seeds wherever it is trained."""
-        by_site = isinstance(self.seeds, dict)
-        return dataclasses.replace(self, seeds=dict.fromkeys(self.seeds, seeds) if by_site else seeds)  # type: ignore[arg-type]
+        if not isinstance(self.seeds, dict):
+            return dataclasses.replace(self, seeds=seeds)
+        return dataclasses.replace(self, seeds={site: seeds for site in self.seeds})
 
 
 def listed(seeds: Seeds) -> list[int]:

@@ -17,7 +17,7 @@ from litgrid.cli.bench_tools import machine
 from litgrid.cli.experiments.config import Experiment, Transfer
 from litgrid.cli.experiments.final import FIGURES
 from litgrid.cli.experiments.parts import COMPARISON, Part, content, sites_of
-from litgrid.controllers import make
+from litgrid.controllers import Controller, make
 from litgrid.evaluation.compare import BOUNDS
 from litgrid.evaluation.comparison import Curve
 from litgrid.evaluation.flexibility import flexibility
@@ -122,7 +122,7 @@ class _Writer:
         for part in self.done:
             if part.site == site.name and part.algorithm not in found:
                 agent = load_agent(_best(part), self._source(site))
-                found[part.algorithm] = lambda _, agent=agent: agent  # type: ignore[misc]
+                found[part.algorithm] = partial(_given, agent)
         return found
 
     def _flexibility(self, site: Site) -> list[Figures]:
@@ -182,6 +182,11 @@ def write_results(experiment: Experiment, planned: Sequence[Part], command: str,
     write_whole(experiment.folder / PAGE, render(page).encode())
     say(f"the results are in {experiment.folder / PAGE}")
     return figures
+
+
+def _given(agent: Controller, _: ScenarioSet) -> Controller:
+    """An agent is the same whatever the scenarios."""
+    return agent
 
 
 def _best(part: Part) -> Path:

@@ -216,10 +216,10 @@ def _meets(standing: Row, rule: str) -> bool:
 
 def _verdict(standing: Row, rule: str, rows: Mapping[str, list[Row]]) -> Verdict:
     (found,) = (one for one in standing["improvements"] if one["over"] == rule)
-    chance, difference = Estimate(**found["probability"]), Estimate(**found["difference"])
-    clear = is_more_than_noise(Improvement(rule, chance, difference), standing["seeds"])
-    low, high = difference.low, difference.high
-    saved = Estimate(-difference.value, None if high is None else -high, None if low is None else -low)
+    chance, more = Estimate(**found["probability"]), Estimate(**found["difference"])
+    clear = is_more_than_noise(Improvement(rule, chance, more), standing["seeds"])
+    low, high = more.low, more.high
+    saved = Estimate(-more.value, None if high is None else -high, None if low is None else -low)
     name = standing["controller"]
     return Verdict(name, rule, saved, _points(rows[name], rows[rule], rows), clear)
 
