@@ -1,4 +1,4 @@
-"""The page of results that ``experiment`` ends in: of runs that are there already, on two small sites and short years."""
+"""The page of results that ``experiment`` ends in: of runs that are there already, on two small sites."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_page_of_results(
     assert names["sac"]["minutes"] == [1.5, 2.5]
     assert names["optimum_served"]["gains"]["bill_served"]["share"]["value"] == pytest.approx(1.0)
     assert names["uncontrolled"]["gains"]["objective"]["worst"] == pytest.approx(0.0)
-    assert [case["case"] for case in here["flexibility"]][0] == "none"
+    assert here["flexibility"][0]["case"] == "none"
     assert all(leak["shared"] == 0 for site in figures["sites"] for leak in site["leaks"])
     assert here["knowledge"].keys() == {"uncontrolled", "self_consumption", "water_filling", "sac", "half"}
     assert not any(known["future"] for known in here["knowledge"].values())

@@ -53,7 +53,7 @@ class Recipe:
         """The same, with as many seeds wherever it is trained."""
         if not isinstance(self.seeds, dict):
             return dataclasses.replace(self, seeds=seeds)
-        return dataclasses.replace(self, seeds={site: seeds for site in self.seeds})
+        return dataclasses.replace(self, seeds=dict.fromkeys(self.seeds, seeds))
 
 
 def listed(seeds: Seeds) -> list[int]:
