@@ -175,7 +175,6 @@ def page(found: SiteResults, **changes: Any) -> str:
 
 def test_the_page_has_all_of_it(found: SiteResults) -> None:
     text = page(found, left_out={"absent": "found no file"})
-    assert "| shac | 3 | 165 (154 to 176) | 155 |" not in text
     line = next(line for line in text.splitlines() if line.startswith("| shac | 3 |"))
     assert [cell.strip() for cell in line.split("|")[1:-1]] == [
         *("shac", "3", "165 (154 to 176)", "150", "75", "0.1", "100.00"),
