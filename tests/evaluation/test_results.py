@@ -207,7 +207,7 @@ def test_curves_have_a_line_for_each_seed_their_middle_and_the_references(tmp_pa
     lines = figure.axes[0].get_lines()
     assert len(lines) == 2 * (3 + 1) + 2
     (middle,) = (line for line in lines if line.get_label() == "shac (3 seeds)")
-    assert np.asarray(middle.get_xdata()).tolist() == [0.1, 1.0, 3.0]
-    assert np.asarray(middle.get_ydata()).tolist() == [900.0, 500.0, 401.0]
+    assert np.asarray(middle.get_xdata()) == pytest.approx([0.1, 1.0, 3.0])
+    assert np.asarray(middle.get_ydata()) == pytest.approx([900.0, 500.0, 401.0])
     save(figure, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
