@@ -373,7 +373,8 @@ def test_a_search_of_something_else_is_refused(
         ({"space": {"rate": {"floats": [0, 1], "log": True}}}, r"\[0.0, 1.0\] with log, expected numbers above 0"),
         ({"space": {"rate": {"floats": [0.1]}}}, "floats"),
         ({"space": {"rate": {"floats": [0.1, 0.2], "step": 1}}}, "step"),
-        ({"space": {"seed_everything": {"ints": [0, 9]}}}, "options: found seed_everything, expected options that"),
+        ({"space": {"seed_everything": {"ints": [0, 9]}}}, "search.space: found seed_everything, expected options of"),
+        ({"space": {"data.site.name": {"choices": ["a"]}}}, "search.space: found data.site.name, expected options of"),
     ],
 )
 def test_wrong_input_is_one_line(write: Write, search: dict[str, Any], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from jsonargparse import Namespace
 
 from litgrid.cli.experiments.config import Experiment, read_experiment
 from litgrid.cli.experiments.final import compare_sites
-from litgrid.cli.experiments.parts import Part, parts
+from litgrid.cli.experiments.parts import Part, parts, sites_of
+from litgrid.cli.experiments.results import write_results
 from litgrid.cli.experiments.search import Trials
 from litgrid.cli.experiments.space import Search
 from litgrid.cli.experiments.work import Outcome, work
@@ -60,20 +62,30 @@ def run(argv: list[str]) -> None:
         _search(experiment, experiment.search, options)
         return
     planned = parts(experiment)
+    for site, reason in sites_of(experiment).left_out.items():
+        _say(f"{site}: left out: {reason}")
     if options.dry_run:
         for part in planned:
             _say(f"{part.name}: {PLANS[part.state()]}")
-        outcomes, comparisons = [], []
+        outcomes, comparisons, results = [], [], None
     else:
         with _alone(experiment.folder):
             outcomes = _train(experiment, planned)
             comparisons = compare_sites(experiment, planned, _say)
+            results = _results(experiment, planned, f"litgrid {shlex.join(argv)}")
     if options.json is not None:
-        rows = [_row(part, outcomes) for part in planned]
-        write_json({"experiment": experiment.name, "parts": rows, "comparisons": comparisons}, options.json)
+        figures = {"experiment": experiment.name, "parts": [_row(part, outcomes) for part in planned]}
+        write_json({**figures, "comparisons": comparisons, "results": results}, options.json)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     if failed:
         raise Stopped(f"{failed} of {len(planned)} parts failed; the same command tries them again")
+
+
+def _results(experiment: Experiment, planned: Sequence[Part], command: str) -> Figures | None:
+    """Write the page of results where the file asks for one and anything is trained."""
+    if experiment.results is None or not any(part.state() == "done" for part in planned):
+        return None
+    return write_results(experiment, planned, command, _say)
 
 
 @contextmanager

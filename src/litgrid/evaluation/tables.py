@@ -171,7 +171,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def markdown(lines: list[list[str]]) -> str:
-    """Lay lines of cells out, the first as the head, all columns but the first to the right."""
+    """Lay lines out as a Markdown table, the first one its head."""
     head, *body = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *body])

@@ -36,7 +36,7 @@ NOT_DATA = (
 )
 """What of a site leaves its scenarios as they are. Everything else is part of the key, whatever is added later."""
 
-DEFINITIONS = ("site.py", "rules.py")
+DEFINITIONS = ("bases.py", "site.py", "rules.py")
 """Files of ``site/`` that generate nothing: what of them counts is in the site."""
 
 

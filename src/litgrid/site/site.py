@@ -17,7 +17,8 @@ from jsonargparse.typing import Path_fr
 
 from litgrid.errors import InputError
 from litgrid.errors import require as _require
-from litgrid.site.explain import check_yaml, explain
+from litgrid.site.bases import bases
+from litgrid.site.explain import explain
 from litgrid.site.rules import Rules
 from litgrid.site.table import read_columns
 
@@ -611,7 +612,7 @@ class Site:
 
 
 def read_site(path: str | Path, overrides: Sequence[str] = ()) -> Site:
-    """Read a site from a YAML file; file names in it are relative to its folder.
+    """Read a site from a YAML file; file names in it, and in those that it builds on, are relative to its folder.
 
     Args:
         path: the file.
@@ -620,15 +621,16 @@ def read_site(path: str | Path, overrides: Sequence[str] = ()) -> Site:
     Raises:
         InputError: the file is missing or a key is unknown, missing or wrong.
     """
-    check_yaml(Path(path))
+    where = ", based on ".join(map(str, [path, *bases(Path(path))]))
+    where = " ".join([where, *overrides])
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Site, "site")
     try:
         site: Site = parser.instantiate(parser.parse_args([f"--site={path}", *overrides])).site
     except InputError as error:
-        raise InputError(" ".join([str(path), *overrides]) + ", " + str(error).removeprefix("site, ")) from error
+        raise InputError(f"{where}, " + str(error).removeprefix("site, ")) from error
     except ArgumentError as error:
-        raise InputError(" ".join([str(path), *overrides]) + ", " + explain(str(error), Site)) from error
+        raise InputError(f"{where}, " + explain(str(error), Site)) from error
     return site
 
 

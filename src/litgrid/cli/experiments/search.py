@@ -48,11 +48,12 @@ class Trials:
 
     def __init__(self, experiment: Experiment, search: Search, say: Callable[[str], None], *, kept: bool) -> None:
         self.experiment, self.search, self.say = experiment, search, say
-        first = parts(dataclasses.replace(experiment, seeds=experiment.seed_list[:1]))[0]
+        untried = parts(experiment)
+        self.seeds = [run.seed for run in untried]
         made_from = {
             "search.space": json.loads(json.dumps(dataclasses.asdict(search)["space"])),
-            "seeds": experiment.seed_list,
-            "configs, options or site": first.settings,
+            "seeds": self.seeds,
+            "configs, options or site": untried[0].settings,
         }
         self.study = Study(experiment.folder, search, made_from, kept=kept)
         self.working: dict[int, list[Part]] = {}  # runs that have not ended yet, by trial
@@ -81,7 +82,7 @@ class Trials:
         """
         self.working = {trial.number: self._to_do(trial) for trial in self.study.trials if trial.score is None}
         going_on = self.runs_to_do()
-        left = len(going_on) + (self.total - len(self.study.trials)) * len(self.experiment.seed_list)
+        left = len(going_on) + (self.total - len(self.study.trials)) * len(self.seeds)
         work([*going_on, *self._advance()], self.experiment, self.say, further=self._ended, total=left)
 
     def _runs(self, trial: Trial) -> list[Part]:
@@ -150,7 +151,7 @@ class Trials:
 
     @property
     def _title(self) -> str:
-        seeds = ", ".join(map(str, self.experiment.seed_list))
+        seeds = ", ".join(map(str, self.seeds))
         return (
             f"{self.experiment.name}: {self.done} of {self.total} trials, objective on the validation years "
             f"(mean over seeds {seeds})"

@@ -20,7 +20,7 @@ from litgrid.algorithms.configs import leaves
 from litgrid.algorithms.files import write_whole
 from litgrid.algorithms.metrics import read_metrics
 from litgrid.algorithms.saved import LASTS, SIDE_FOLDERS
-from litgrid.cli.experiments.config import Experiment, Recipe
+from litgrid.cli.experiments.config import Experiment
 from litgrid.cli.experiments.parts import Part, parts
 from litgrid.cli.experiments.study import Trial
 from litgrid.evaluation.runs import METRICS, OWN
@@ -63,7 +63,7 @@ def runs_of(trial: Trial, experiment: Experiment) -> list[Part]:
         InputError: the site or a configuration is wrong.
     """
     (recipe,) = experiment.algorithms.values()
-    tried = Recipe(recipe.configs, recipe.options | trial.options)
+    tried = dataclasses.replace(recipe, options=recipe.options | trial.options)
     return parts(dataclasses.replace(experiment, algorithms={f"trial-{trial.number}": tried}))
 
 
