@@ -177,6 +177,7 @@ class Experiment:
 
     def _check_search(self, search: Search) -> None:
         """Refuse a search of what is no single training, or of what makes scores another quantity."""
+        search.check()
         for key, given in (("sites", [*self.sites, *self.optional_sites]), ("algorithms", self.algorithms)):
             _require(len(given) == 1, key, f"{len(given)} with search", "one")
         _require(self.results is None, "results", "a page of results with search", "one of them")

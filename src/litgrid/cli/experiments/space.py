@@ -68,7 +68,12 @@ class Search:
     sampler: Sampler = "tpe"
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse what can't be searched; the experiment asks for it, since the parser hides errors of parts of a file.
+
+        Raises:
+            InputError: a setting, the number of trials or the seed is wrong, or Optuna is not installed.
+        """
         _require(len(self.space) > 0, "search.space", "none", "at least one option of fit")
         for key, setting in self.space.items():
             setting.check(f"search.space.{key}")
