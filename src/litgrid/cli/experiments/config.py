@@ -164,8 +164,8 @@ class Experiment:
             _require_seeds(key, seeds)
         for key, least in (("jobs", 1), ("threads", 1), ("gpus", 0)):
             _require(getattr(self, key) >= least, key, getattr(self, key), f"at least {least}")
-        given = [self.options, *(recipe.options for recipe in self.algorithms.values())]
-        for option in (key for options in given for key in options):
+        every = [self.options, *(recipe.options for recipe in self.algorithms.values())]
+        for option in (key for options in every for key in options):
             _require(option not in OWNED, "options", option, "options that the experiment does not set itself")
             altered = self.results is not None and option.startswith("data.site.")
             _require(not altered, "options", option, "with results, sites as their files have them")
