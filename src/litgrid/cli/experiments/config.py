@@ -167,7 +167,8 @@ class Experiment:
             _require_seeds(key, seeds)
         for key, least in (("jobs", 1), ("threads", 1), ("gpus", 0)):
             _require(getattr(self, key) >= least, key, getattr(self, key), f"at least {least}")
-        for option in (key for part in (self, *self.algorithms.values()) for key in part.options):
+        every = [self.options, *(recipe.options for recipe in self.algorithms.values())]
+        for option in (key for options in every for key in options):
             _require(option not in OWNED, "options", option, "options that the experiment does not set itself")
             altered = self.results is not None and option.startswith("data.site.")
             _require(not altered, "options", option, "with results, sites as their files have them")
@@ -190,10 +191,11 @@ class Experiment:
     def _all_seeds(self) -> Iterator[tuple[str, Seeds]]:
         yield "seeds", self.seeds
         for name, recipe in self.algorithms.items():
-            found = recipe.seeds
-            for seeds in found.values() if isinstance(found, dict) else [found]:
-                if seeds is not None:
-                    yield f"algorithms.{name}.seeds", seeds
+            key = f"algorithms.{name}.seeds"
+            if isinstance(recipe.seeds, dict):
+                yield from ((key, seeds) for seeds in recipe.seeds.values())
+            elif recipe.seeds is not None:
+                yield key, recipe.seeds
 
     def with_seeds(self, seeds: int) -> Experiment:
         """The same, with as many seeds of every algorithm."""
