@@ -92,7 +92,7 @@ def test_missing_measured_files_are_named_with_their_place(tmp_path: Path) -> No
         read_site(copied(tmp_path))
     message = str(raised.value)
     assert "weather.file.path: found no file " in message
-    assert Path(message.split("found no file ")[1].split(", expected", maxsplit=1)[0]).resolve() == (
+    assert Path(message.split("found no file ")[1].split(", expected")[0]).resolve() == (
         tmp_path.resolve() / "data" / "measured" / "iquitos_weather_hourly_2024.csv"
     )
     assert "\n" not in message
