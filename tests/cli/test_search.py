@@ -285,7 +285,7 @@ def test_what_is_proposed_depends_neither_on_how_long_runs_take_nor_on_interrupt
 def test_a_trial_that_fails_is_reported_the_rest_goes_on_and_it_is_tried_again(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shapes = {"shape": {"choices": [{"width": 0}]}, "rate": {"floats": [0.1, 0.9]}}
+    shapes = {**SPACE, "shape": {"choices": [{"width": 0}]}}
     call = write(trials=2, space=shapes)
     assert main([*call, "--json", "figures.json"]) == 1
     said = capsys.readouterr()
