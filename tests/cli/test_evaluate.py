@@ -16,6 +16,7 @@ from litgrid.algorithms.sources import SiteYears
 from litgrid.cli import main
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
+from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site, Years, replace
 
 COLLECTION: dict[str, Any] = {"envs": 4, "frames_per_batch": 8}
@@ -44,14 +45,19 @@ def _plain(site: Site) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def checkpoint(folder: Path, small_site: Site) -> Path:
     """A run with an agent that has not learned anything, as ``fit`` would have written it."""
-    run = folder / "runs" / "small" / "sac" / "seed-3"
+    return make_run(folder / "runs" / "small" / "sac" / "seed-3", small_site, {})
+
+
+def make_run(run: Path, site: Site, env: dict[str, str]) -> Path:
+    """Write a run; returns its best checkpoint."""
     (run / "checkpoints").mkdir(parents=True)
-    model = {"class_path": "litgrid.algorithms.sac.SAC", "init_args": {"collection": COLLECTION, "budget": BUDGET}}
-    config = {"seed_everything": 3, "model": model, "data": {"site": _plain(small_site)}}
+    options = {"collection": COLLECTION, "budget": BUDGET, "env": env}
+    model = {"class_path": "litgrid.algorithms.sac.SAC", "init_args": options}
+    config = {"seed_everything": 3, "model": model, "data": {"site": _plain(site)}}
     (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    algorithm = SAC(collection=Collection(**COLLECTION), budget=Budget(**BUDGET))
+    algorithm = SAC(collection=Collection(**COLLECTION), budget=Budget(**BUDGET), env=EnvConfig(**env))  # type: ignore[arg-type]
     for name in ("best.ckpt", UNTRAINED):
-        actor = algorithm.make_actor(spaces(SiteYears(small_site).sample(), algorithm.env_config))
+        actor = algorithm.make_actor(spaces(SiteYears(site).sample(), algorithm.env_config))
         weights = {f"actor.{key}": value for key, value in actor.state_dict().items()}
         torch.save({"state_dict": weights}, run / "checkpoints" / name)
     return run / "checkpoints" / "best.ckpt"
@@ -114,6 +120,42 @@ def test_agents_bring_their_site_and_are_logged_on_the_test_years(
     assert figures["ladder"][-1]["rung"] == "sac"
     (line,) = log.read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["objective"] == figures["controllers"][1]["objective"]
+
+
+@pytest.mark.usefixtures("short_years")
+@pytest.mark.parametrize(("battery", "sockets"), [("raw", 1), ("residual", 9)])
+def test_an_entity_agent_runs_on_a_site_with_other_sockets(
+    folder: Path, small_site: Site, battery: str, sockets: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = {"observation": "entity", "battery": battery}
+    agent = make_run(folder / "runs" / f"entity-{battery}" / "sac" / "seed-3", small_site, env)
+    other = folder / f"sockets-{sockets}.yaml"
+    other.write_text(yaml.safe_dump(_plain(with_sockets(small_site, sockets))), encoding="utf-8")
+    assert evaluate(folder, "--config", other, "--checkpoints", agent, "--json", "-") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["site"] == f"other_{sockets}"
+    assert figures["controllers"][-1]["controller"] == "sac"
+    assert figures["controllers"][-1]["ev_service"] == pytest.approx(1.0, abs=1e-6)
+
+
+def with_sockets(site: Site, sockets: int) -> Site:
+    """The same site with another number of sockets."""
+    groups = [replace(site.fleet.groups[0], sockets=sockets)]
+    return replace(site, name=f"other_{sockets}", fleet=replace(site.fleet, groups=groups))
+
+
+@pytest.mark.usefixtures("short_years")
+def test_a_flat_agent_is_refused_there(
+    folder: Path, checkpoint: Path, small_site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = folder / "flat.yaml"
+    other.write_text(yaml.safe_dump(_plain(with_sockets(small_site, 7))), encoding="utf-8")
+    assert evaluate(folder, "--config", other, "--checkpoints", checkpoint) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "found an agent for small, expected one that fits other_7 with 7 sockets; agents with observation: entity fit "
+        "any number of sockets"
+    )
 
 
 def test_agents_of_different_sites_need_a_site(

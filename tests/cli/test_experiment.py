@@ -175,6 +175,54 @@ def test_the_matrix_and_its_commands(write: Write, tmp_path: Path) -> None:
     ]
 
 
+def test_algorithms_have_seeds_by_site(write: Write) -> None:
+    sites = [str(CONFIGS / "sites" / f"{name}.yaml") for name in ("small", "iquitos")]
+    algorithms = {
+        "one": {"configs": ["one.yaml"], "seeds": {"iquitos": 3, "small": [5]}},
+        "two": {"configs": ["two.yaml"], "seeds": {"small": 2}},
+        "three": {"configs": ["one.yaml"]},
+    }
+    path = write(sites=sites, algorithms=algorithms, seeds=1)
+    assert [part.name for part in plan(path)] == [
+        *("small/one/seed-5", "small/two/seed-0", "small/three/seed-0", "iquitos/one/seed-0", "iquitos/three/seed-0"),
+        *("small/two/seed-1", "iquitos/one/seed-1", "iquitos/one/seed-2"),
+    ]
+    more = [part.name for part in parts(read_experiment(path, seeds=2))]
+    trained = {("small", "one"), ("small", "two"), ("small", "three"), ("iquitos", "one"), ("iquitos", "three")}
+    assert sorted(more) == sorted(f"{site}/{name}/seed-{seed}" for site, name in trained for seed in (0, 1))
+
+
+def test_a_site_whose_files_are_missing_may_be_left_out(
+    write: Write, compared: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = (CONFIGS / "sites" / "small.yaml").read_text(encoding="utf-8").replace("name: small", "name: measured", 1)
+    (tmp_path / "measured.yaml").write_text(f"{small}carbon: {{file: {{path: carbon.csv}}}}\n", encoding="utf-8")
+    recipe = {"one": {"configs": ["one.yaml"], "seeds": {"small": 1, "measured": 1}}}
+    path = write(optional_sites=["measured.yaml"], algorithms=recipe)
+    assert main(["experiment", "--config", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(f"measured: left out: {tmp_path / 'measured.yaml'}")
+    assert "carbon.csv" in said.splitlines()[0]
+    assert compared == [["small/one/seed-0"]]
+    (tmp_path / "carbon.csv").write_text("carbon_kg_per_kwh\n0.5\n", encoding="utf-8")
+    assert [part.name for part in plan(path)] == ["small/one/seed-0", "measured/one/seed-0"]
+    (tmp_path / "carbon.csv").unlink()
+    needed = write(sites=["measured.yaml"], algorithms=recipe)
+    with pytest.raises(InputError, match=r"measured\.yaml"):
+        plan(needed)
+
+
+def test_each_site_has_its_controllers(write: Write, compared: list[list[str]]) -> None:
+    final = {"controllers": ["idle"], "site_controllers": {"small": ["uncontrolled", "optimum"]}}
+    experiment = read_experiment(write(comparison=final, seeds=1))
+    assert experiment.comparison.on("small") == ["uncontrolled", "optimum"]
+    assert experiment.comparison.on("another") == ["idle"]
+    for names in (["uncontrolled"], ["idle"], ["idle"]):
+        path = write(comparison={"site_controllers": {"small": names}}, seeds=1)
+        assert main(["experiment", "--config", str(path)]) == 0
+    assert len(compared) == 2, "it is made again where they are others"
+
+
 def test_only_what_a_run_is_made_from_counts(write: Write, tmp_path: Path) -> None:
     before = [part.settings for part in plan(write())]
     text = (tmp_path / "one.yaml").read_text(encoding="utf-8")
@@ -466,6 +514,8 @@ BASE: dict[str, Any] = {"algorithms": {"one": {"configs": ["one.yaml"]}}}
         ({"comparison": {"controllers": ["best"]}}, "controllers: found 'best', expected some of: idle"),
         ({"options": {"seed_everything": 3}}, "options: found seed_everything, expected options that"),
         ({"job": 1}, "does not accept option 'job'"),
+        ({"algorithms": {"one": {"configs": [], "seeds": {"small": 0}}}}, "algorithms.one.seeds: found none, expected"),
+        ({"comparison": {"site_controllers": {"small": ["best"]}}}, "controllers: found 'best', expected some of"),
     ],
 )
 def test_wrong_input_is_one_line(write: Write, changes: dict[str, Any], message: str) -> None:
@@ -483,6 +533,29 @@ def test_sites_have_names_of_their_own(write: Write, tmp_path: Path) -> None:
         (tmp_path / "again.yaml").write_text(text.replace("name: small", f"name: {name}", 1), encoding="utf-8")
         with pytest.raises(InputError, match=f"sites: found the name '{name}', expected one of its own"):
             plan(write(sites=[small, "again.yaml"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"algorithms": {"one": {"configs": [], "seeds": {"big": 1}}}},
+            "algorithms.one.seeds: found the site 'big', exp",
+        ),
+        (
+            {"comparison": {"site_controllers": {"big": []}}},
+            "comparison.site_controllers: found the site 'big', expected",
+        ),
+        ({"results": {"flexibility": ["big"]}}, "results: found the site 'big', expected some of: small"),
+        (
+            {"results": {"transfer": [{"algorithm": "three", "site": "small", "to": ["small"]}]}},
+            "results.transfer: found three on small, expected what is trained",
+        ),
+    ],
+)
+def test_names_of_sites_that_are_not_there_are_refused(write: Write, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(write(**{**BASE, **changes}))
 
 
 def test_a_missing_file_and_ray_that_is_missing_are_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,5 +104,7 @@ def test_three_algorithms_and_two_seeds_are_stopped_go_on_and_are_compared(
     found = {(row["controller"], row["seed"]) for row in rows}
     assert found >= {(algorithm, seed) for algorithm in ALGORITHMS for seed in (0, 1)}
     assert (folder / "comparison" / "small" / "comparison.csv").is_file()
+    assert figures["results"]["sites"][0]["found"]["split"] == "validation"
+    assert "No agent beats" in (folder / "results.md").read_text(encoding="utf-8"), "budgets teach little"
     assert main([*call[:3], "--dry-run"]) == 0
     assert capsys.readouterr().err.count("is done") == 6

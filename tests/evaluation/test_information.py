@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -12,12 +13,20 @@ from litgrid.algorithms.agent import spaces
 from litgrid.algorithms.environments import rule_of
 from litgrid.algorithms.networks import Network, make_actor
 from litgrid.algorithms.policy import AgentController
-from litgrid.controllers import CONTROLLERS, Controller, make
-from litgrid.scenarios.scenario_set import SERIES, ScenarioSet
+from litgrid.controllers import CONTROLLERS, make
+from litgrid.evaluation.information import (
+    HOURS,
+    Change,
+    Knowledge,
+    Maker,
+    knowledge,
+    view_at,
+    with_other_future,
+    with_other_present,
+)
+from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim import observations, tables
 from litgrid.sim.env import EnvConfig
-from litgrid.sim.simulator import Simulator
-from litgrid.sim.view import View
 from litgrid.site.rules import Forecast
 from litgrid.site.site import Site, replace
 
@@ -25,8 +34,7 @@ RandomScenarios = Callable[..., ScenarioSet]
 BOUNDS = {"mpc_perfect", "optimum", "optimum_served"}
 """They know the scenarios, and say so."""
 FORECASTS: tuple[Forecast, ...] = get_args(Forecast)
-NOWS = (24 * 8 + 10, 24 * 8 + 19, 24 * 9 + 3)
-"""Steps at which the future is another one."""
+NOWS = HOURS  # steps of an hour
 AGENTS = {
     "flat": EnvConfig(),
     "entity": EnvConfig(observation="entity"),
@@ -40,38 +48,9 @@ def scenarios(small_site: Site, random_scenarios: RandomScenarios) -> ScenarioSe
     return random_scenarios(small_site, days=12)
 
 
-def with_other_future(scenarios: ScenarioSet, now: int, unknown: int = 1) -> ScenarioSet:
-    """The same years up to the present step, with all that is not known in it made new.
-
-    What is: power from the next row (or from ``unknown`` rows after this one) on; forecasts, prices and carbon
-    intensity from a day on; and vehicles that have not come yet, which stay away.
-    """
-    series = scenarios.series.clone()
-    draw = torch.Generator().manual_seed(now)
-    for key in SERIES:
-        first = now + (scenarios.site.steps_per_day if key in tables.FORECASTS else unknown)
-        later = series[key][:, first:]
-        series[key][:, first:] = later * 0.5 + torch.rand(later.shape, generator=draw) * later.max()
-    sessions = scenarios.sessions.clone()
-    for key in ("arrival", "departure"):
-        sessions[key][scenarios.sessions["arrival"] > now] = scenarios.steps
-    return dataclasses.replace(scenarios, series=series, sessions=sessions)
-
-
-def view_at(scenarios: ScenarioSet, now: int) -> View:
-    """What both sites know then, in float64."""
-    simulator = Simulator(scenarios, dtype=torch.float64)
-    step = torch.full((2,), now)
-    peak = torch.tensor([[9.0, 21.0], [14.0, 12.0]], dtype=torch.float64)
-    return simulator.view(simulator.initial(torch.tensor([0, 1]), step, torch.tensor([0.35, 0.8]), peak))
-
-
-def decisions(of: Callable[[ScenarioSet], Controller], scenarios: ScenarioSet, unknown: int = 1) -> list[list[Tensor]]:
-    """What a controller decides, with the future as it is and with another one, at each of ``NOWS``."""
-    return [
-        [of(years).act(view_at(years, now)) for years in (scenarios, with_other_future(scenarios, now, unknown))]
-        for now in NOWS
-    ]
+def decisions(of: Maker, scenarios: ScenarioSet, change: Change = with_other_future) -> list[list[Tensor]]:
+    """What a controller decides, with the years as they are and changed, at each of ``NOWS``."""
+    return [[of(years).act(view_at(years, now)) for years in (scenarios, change(scenarios, now))] for now in NOWS]
 
 
 def changed(pairs: list[list[Tensor]]) -> bool:
@@ -100,7 +79,7 @@ def test_perfect_foresight_would_be_seen(scenarios: ScenarioSet) -> None:
 @pytest.mark.parametrize("name", ["self_consumption", "time_of_use", "water_filling", "mpc"])
 def test_the_present_is_known(name: str, scenarios: ScenarioSet) -> None:
     """So the check can fail: decisions follow the row in which they are made."""
-    assert changed(decisions(lambda years: make(name, years), scenarios, unknown=0))
+    assert changed(decisions(lambda years: make(name, years), scenarios, with_other_present))
 
 
 def agent(config: EnvConfig, scenarios: ScenarioSet) -> AgentController:
@@ -115,7 +94,7 @@ def agent(config: EnvConfig, scenarios: ScenarioSet) -> AgentController:
 @pytest.mark.parametrize("name", AGENTS)
 def test_what_an_agent_can_not_know_does_not_change_its_decision(name: str, scenarios: ScenarioSet) -> None:
     assert not changed(decisions(lambda years: agent(AGENTS[name], years), scenarios))
-    assert changed(decisions(lambda years: agent(AGENTS[name], years), scenarios, unknown=0))
+    assert changed(decisions(lambda years: agent(AGENTS[name], years), scenarios, with_other_present))
 
 
 @pytest.mark.parametrize("now", NOWS)
@@ -140,3 +119,22 @@ def test_each_forecast_changes_the_observation_up_to_a_day_ahead(key: str, scena
         other.series[key][:, row] += 0.1
         same = torch.equal(observations.flat(view_at(scenarios, now)), observations.flat(view_at(other, now)))
         assert same is not seen
+
+
+def test_what_decisions_are_made_upon_is_found(small_site: Site, scenarios: ScenarioSet) -> None:
+    """A rule without forecasts, one with the day-ahead one, and one that sees the future and is found out."""
+    rules = replace(small_site.rules, water_filling=replace(small_site.rules.water_filling, forecast="day_ahead"))
+    site = replace(small_site, rules=rules)
+    policy = agent(EnvConfig(), scenarios)
+    makers: dict[str, Maker] = {
+        **{name: partial(make, name) for name in ("idle", "self_consumption", "water_filling", "mpc", "mpc_perfect")},
+        "agent": lambda _: policy,
+    }
+    found = knowledge(site, makers)
+    assert found["idle"] == Knowledge(future=False, present=False, forecasts=[])
+    assert found["self_consumption"] == Knowledge(future=False, present=True, forecasts=[])
+    assert {"load_day_ahead_kw", "pv_day_ahead_kw"} <= set(found["water_filling"].forecasts)
+    assert "load_mean7_kw" not in found["water_filling"].forecasts
+    assert {"load_day_ahead_kw", "pv_day_ahead_kw", "price_per_kwh"} <= set(found["mpc"].forecasts)
+    assert found["agent"] == Knowledge(future=False, present=True, forecasts=list(tables.FORECASTS))
+    assert [name for name, known in found.items() if known.future] == ["mpc_perfect"]

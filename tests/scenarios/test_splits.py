@@ -1,5 +1,6 @@
 """Train, validation and test share no real day, where years are resampled from measured files, forecasts included."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from litgrid.scenarios.build import build
+from litgrid.scenarios.leaks import QUANTITIES, leaks
 from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
 from litgrid.site.measured import load_days, weather_days
 from litgrid.site.resample import split_mask
@@ -74,6 +76,7 @@ def test_years_from_measured_files_share_no_real_day(small_site: Site, tmp_path:
         assert_apart({split: days_of(years, key, load.values[..., 0]) for split, years in built.items()}, load.dates)
     temperature = {split: days_of(years, "temp_air_c", weather.values[..., 3]) for split, years in built.items()}
     assert_apart(temperature, weather.dates)
+    assert [leak.shared for leak in leaks(built)] == [0] * 7
 
 
 def test_a_shared_day_would_be_seen(small_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +86,7 @@ def test_a_shared_day_would_be_seen(small_site: Site, tmp_path: Path, monkeypatc
     real = load_days(site, site.load.file)
     with pytest.raises(AssertionError):
         assert_apart({s: days_of(y, "load_kw", real.values[..., 0]) for s, y in splits(site).items()}, real.dates)
+    assert {leak.quantity for leak in leaks(splits(site)) if leak.shared > 100} == {"load"}
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the measured files of shared/data are not here")
@@ -94,22 +98,34 @@ def test_years_from_the_measured_load_of_iquitos_share_no_real_day(small_site: S
     assert_apart({split: days_of(years, "load_kw", real.values[..., 0]) for split, years in built.items()}, real.dates)
 
 
-@pytest.mark.parametrize("key", ["load_kw", "pv_kw", "load_day_ahead_kw", "pv_day_ahead_kw", "ghi_w_per_m2"])
-def test_generated_years_share_no_day(generated: dict[Split, ScenarioSet], key: str) -> None:
-    days = np.concatenate([years.series[key].numpy().reshape(-1, 24) for years in generated.values()])
-    assert len(np.unique(days, axis=0)) == len(days) == 3 * 365
+def test_generated_years_share_no_day(generated: dict[Split, ScenarioSet]) -> None:
+    found = {leak.quantity: leak for leak in leaks(generated)}
+    assert found.keys() == {*QUANTITIES, "vehicle sessions"}
+    assert all(leak.shared == 0 for leak in found.values())
+    assert set(found["day-ahead forecast of PV"].days.items()) == {(split, 365) for split in SPLITS}
+    assert set(found["load"].days.items()) == {(split, 366) for split in SPLITS}, "and the day before the year"
+    assert set(found["vehicle sessions"].days.items()) == {(split, 365) for split in SPLITS}
+
+
+@pytest.mark.parametrize("key", ["load_kw", "pv_persistence_kw", "temp_air_c", "pv_day_ahead_kw"])
+def test_a_day_in_two_splits_is_found(generated: dict[Split, ScenarioSet], key: str) -> None:
+    """A day of a training year on another day of a test year."""
+    test = dataclasses.replace(generated["test"], series=generated["test"].series.clone())
+    test.series[key][0, 24:48] = generated["train"].series[key][0, 240:264]
+    found = {leak.quantity: leak.shared for leak in leaks({**generated, "test": test})}
+    (quantity,) = (name for name, keys in QUANTITIES.items() if key in keys)
+    assert found == dict.fromkeys(found, 0) | {quantity: 1}
+
+
+def test_a_day_of_sessions_in_two_splits_is_found(generated: dict[Split, ScenarioSet]) -> None:
+    train = generated["train"].sessions.clone()
+    later = {key: train[key] + 24 for key in ("arrival", "departure")}
+    other = dataclasses.replace(generated["test"], sessions=train.update(later))
+    found = leaks({**generated, "test": other})[-1]
+    assert (found.quantity, found.shared) == ("vehicle sessions", 365)
 
 
 @pytest.fixture(scope="module")
 def generated(small_site: Site) -> dict[Split, ScenarioSet]:
+    """A year of each split."""
     return splits(replace(small_site, years=Years(1, 1, 1), pv=Photovoltaics(dc_kwp=40.0, ac_kw=50.0)))
-
-
-def test_generated_years_share_no_day_of_sessions(generated: dict[Split, ScenarioSet]) -> None:
-    days = []
-    for years in generated.values():
-        table = {key: values[0].numpy() for key, values in years.sessions.items()}
-        hours = np.stack([table["arrival"] % 24, table["departure"] - table["arrival"], table["socket"]], -1)
-        rows = np.concatenate([hours, table["soc_arrival"][:, None], table["soc_required"][:, None]], -1)
-        days += [rows[table["arrival"] // 24 == day].tobytes() for day in range(365)]
-    assert len(set(days)) == 3 * 365

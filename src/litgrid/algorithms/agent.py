@@ -25,6 +25,7 @@ from litgrid.sim.worlds import Scenarios
 from litgrid.site.site import Objective, replace
 
 CONFIG = "config.yaml"
+ANY_SOCKETS = "agents with observation: entity fit any number of sockets"
 UNTRAINED = "untrained.ckpt"  # beside a run's other checkpoints: its agent before the first update
 
 
@@ -46,7 +47,10 @@ def load_agent(checkpoint: Path, source: Source | None = None) -> AgentControlle
     for key, value in expected.items():
         if key not in weights or weights[key].shape != value.shape:
             found = _trained_on(checkpoint)
-            raise InputError(f"{checkpoint}: found an agent for {found}, expected one that fits {source.about}")
+            sockets = "" if algorithm.env_config.observation == "entity" else f"; {ANY_SOCKETS}"
+            raise InputError(
+                f"{checkpoint}: found an agent for {found}, expected one that fits {source.about}{sockets}"
+            )
     actor.load_state_dict({key: weights[key] for key in expected})
     name = _read_config(checkpoint)[1].get("label") or algorithm.name
     rule = _rule(checkpoint, source.sample(), algorithm.env_config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from jsonargparse import Namespace
 
 from litgrid.cli.experiments.config import Experiment, read_experiment
 from litgrid.cli.experiments.final import compare_sites
-from litgrid.cli.experiments.parts import Part, parts
+from litgrid.cli.experiments.parts import Part, parts, sites_of
+from litgrid.cli.experiments.results import write_results
+from litgrid.cli.experiments.search import Trials
+from litgrid.cli.experiments.space import Search
 from litgrid.cli.experiments.work import Outcome, work
 from litgrid.cli.options import Parser, check_json, write_json
 from litgrid.errors import Stopped
@@ -53,21 +58,34 @@ def run(argv: list[str]) -> None:
     options = parser().parse_args(argv[1:])
     check_json(options.json)
     experiment = read_experiment(options.config, options.seeds, options.jobs)
+    if experiment.search is not None:
+        _search(experiment, experiment.search, options)
+        return
     planned = parts(experiment)
+    for site, reason in sites_of(experiment).left_out.items():
+        _say(f"{site}: left out: {reason}")
     if options.dry_run:
         for part in planned:
             _say(f"{part.name}: {PLANS[part.state()]}")
-        outcomes, comparisons = [], []
+        outcomes, comparisons, results = [], [], None
     else:
         with _alone(experiment.folder):
             outcomes = _train(experiment, planned)
             comparisons = compare_sites(experiment, planned, _say)
+            results = _results(experiment, planned, f"litgrid {shlex.join(argv)}")
     if options.json is not None:
-        rows = [_row(part, outcomes) for part in planned]
-        write_json({"experiment": experiment.name, "parts": rows, "comparisons": comparisons}, options.json)
+        figures = {"experiment": experiment.name, "parts": [_row(part, outcomes) for part in planned]}
+        write_json({**figures, "comparisons": comparisons, "results": results}, options.json)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     if failed:
         raise Stopped(f"{failed} of {len(planned)} parts failed; the same command tries them again")
+
+
+def _results(experiment: Experiment, planned: Sequence[Part], command: str) -> Figures | None:
+    """Write the page of results where the file asks for one and anything is trained."""
+    if experiment.results is None or not any(part.state() == "done" for part in planned):
+        return None
+    return write_results(experiment, planned, command, _say)
 
 
 @contextmanager
@@ -92,6 +110,26 @@ def _train(experiment: Experiment, planned: Sequence[Part]) -> list[Outcome]:
     to_do = [part for part in planned if part.state() != "done"]
     _say(f"{experiment.name}: {len(planned)} parts, {len(planned) - len(to_do)} of them done; into {experiment.folder}")
     return work(to_do, experiment, _say) if to_do else []
+
+
+def _search(experiment: Experiment, search: Search, options: Namespace) -> None:
+    """Search settings; arguments and errors as for ``run``."""
+    if options.dry_run:
+        trials = Trials(experiment, search, _say, kept=False)
+        for row in trials.rows:
+            _say(f"trial-{row.number}: {'is done' if row.state == 'done' else 'goes on'}")
+        _say(f"{experiment.name}: {trials.total - len(trials.rows)} of {trials.total} trials are not proposed yet")
+    else:
+        with _alone(experiment.folder):
+            trials = Trials(experiment, search, _say, kept=True)
+            _wait_for_earlier_ones(trials.runs_to_do())
+            _say(f"{experiment.name}: {trials.total} trials, {trials.done} of them done; into {experiment.folder}")
+            trials.work()
+        print(trials.text(), flush=True)
+    if options.json is not None:
+        write_json({"experiment": experiment.name, **trials.figures()}, options.json)
+    if trials.notes:
+        raise Stopped(f"{len(trials.notes)} of {trials.total} trials failed; the same command tries them again")
 
 
 def _wait_for_earlier_ones(planned: Sequence[Part]) -> None:

@@ -15,7 +15,7 @@ NOISE = (
     r"(- )?Expected a <class 'NoneType'>",
     r"(- )?Expected a path but .* either not accessible or invalid",
     r"Subclass types expect one of:",
-    r"Problem with given class_path '[^']*(CityLearnData|Recipe)':",
+    r"Problem with given class_path '[^']*(CityLearnData|Recipe|Search|Setting)':",
     r"- a (class path|dict) .*",
 )
 

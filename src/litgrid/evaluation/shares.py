@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from litgrid.controllers import make
@@ -14,11 +14,11 @@ SMALLEST_GAIN = 1e-3
 
 
 class Share(NamedTuple):
-    """(reference - controller) / (reference - optimum) of a figure."""
+    """(reference - controller) / (reference - bound) of a figure; reference and bound are names of controllers."""
 
     figure: str
     reference: str
-    """Name of the controller."""
+    bound: str = "optimum"
 
 
 SHARES = {
@@ -47,10 +47,20 @@ def shares(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[str, fl
     """
     if "optimum" not in rows:
         return dict.fromkeys(SHARES)
-    return {name: _captured(row, rows[share.reference], rows["optimum"], share) for name, share in SHARES.items()}
+    return {name: captured(row, rows, share) for name, share in SHARES.items()}
 
 
-def _captured(row: dict[str, Any], reference: dict[str, Any], optimum: dict[str, Any], share: Share) -> float | None:
-    start: float = reference[share.figure]
-    gain = start - optimum[share.figure]
+def captured(row: dict[str, Any], rows: Mapping[str, dict[str, Any]], share: Share) -> float | None:
+    """Compute one share.
+
+    Args:
+        row: the controller's figures.
+        rows: those of reference and bound, by name.
+        share: which.
+
+    Returns:
+        None where the bound gains less than ``SMALLEST_GAIN``.
+    """
+    start: float = rows[share.reference][share.figure]
+    gain = start - rows[share.bound][share.figure]
     return (start - row[share.figure]) / gain if gain > SMALLEST_GAIN * abs(start) else None

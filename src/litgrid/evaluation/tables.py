@@ -164,13 +164,14 @@ def as_csv(comparison: Comparison) -> str:
 def as_markdown(comparison: Comparison) -> str:
     """The title, the advice, the ranking, and the probabilities of improvement."""
     headings, units, *lines = cells(comparison)
-    ranking = _markdown([_with_units(headings, units), *lines])
-    chances = _markdown(improvements(comparison))
+    ranking = markdown([_with_units(headings, units), *lines])
+    chances = markdown(improvements(comparison))
     parts = [f"# {title(comparison.figures)}", comparison.advice, ranking, *_notes(comparison, 10_000), chances]
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(lines: list[list[str]]) -> str:
+def markdown(lines: list[list[str]]) -> str:
+    """Lay lines out as a Markdown table, the first one its head."""
     head, *body = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *body])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,7 +49,8 @@ def _compared(done: Sequence[Part], folder: Path, experiment: Experiment) -> Fig
     sites = {part.rules for part in done}
     site = sites.pop() if len(sites) == 1 else None
     rules = None if site is None else content(read_site(site).rules)
-    made_from = {"agents": agents, "rules": rules, **dataclasses.asdict(experiment.comparison)}
+    final = experiment.comparison
+    made_from = {"agents": agents, "rules": rules, "controllers": final.on(done[0].site), "split": final.split}
     kept, path = folder / MADE_FROM, folder / FIGURES
     if not (path.is_file() and kept.is_file() and json.loads(kept.read_bytes()) == made_from):
         kept.unlink(missing_ok=True)
@@ -64,6 +64,6 @@ def _compare(runs: list[Path], folder: Path, experiment: Experiment, site: Path 
     """Compare runs as ``compare`` does, its files into a folder."""
     final, scenarios = experiment.comparison, Path(experiment.options.get("data.folder", store.FOLDER))
     comparison = compare_runs(
-        runs, folder, controllers=final.controllers, split=final.split, config=site, folder=scenarios
+        runs, folder, controllers=final.on(folder.name), split=final.split, config=site, folder=scenarios
     )
     print(text(comparison), flush=True)

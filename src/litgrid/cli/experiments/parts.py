@@ -8,17 +8,19 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
+from jsonargparse.typing import Path_fr
 
 from litgrid.algorithms.files import sha256_of, write_whole
 from litgrid.algorithms.saved import BEST, LAST
 from litgrid.cli.experiments.config import NAME, Experiment, Options
 from litgrid.errors import InputError
+from litgrid.site.explain import check_yaml
 from litgrid.site.rules import Rules
 from litgrid.site.site import Site, read_site
 
@@ -124,23 +126,83 @@ def parts(experiment: Experiment) -> list[Part]:
     Raises:
         InputError: a site or a configuration is wrong.
     """
-    sites = _sites(experiment)
+    sites = sites_of(experiment).present
+    seeds = {
+        (site.name, algorithm): recipe.on(site.name, experiment.seeds)
+        for _, site in sites
+        for algorithm, recipe in experiment.algorithms.items()
+    }
     return [
-        _part(experiment, algorithm, site, path, seed)
-        for seed in experiment.seed_list
+        _part(experiment, algorithm, site, path, seeds[site.name, algorithm][number])
+        for number in range(max(map(len, seeds.values())))
         for path, site in sites
         for algorithm in experiment.algorithms
+        if number < len(seeds[site.name, algorithm])
     ]
 
 
-def _sites(experiment: Experiment) -> list[tuple[str, Site]]:
-    paths = [str(Path(path.absolute).resolve()) for path in experiment.sites]
-    sites = [(path, read_site(path)) for path in paths]
-    names = [site.name for _, site in sites]
+class Sites(NamedTuple):
+    """The sites of an experiment.
+
+    Attributes:
+        present: file and site.
+        left_out: name of an optional site that can't be read, as a file that it names is missing -> what is wrong.
+    """
+
+    present: list[tuple[str, Site]]
+    left_out: dict[str, str]
+
+
+def sites_of(experiment: Experiment) -> Sites:
+    """Read the sites.
+
+    Raises:
+        InputError: one of them is wrong, two have the same name, or the experiment names one that is not there.
+    """
+    found = Sites([], {})
+    optional = [_path(file) for file in experiment.optional_sites]
+    for path in [*map(_path, experiment.sites), *optional]:
+        try:
+            found.present.append((path, read_site(path)))
+        except InputError as error:
+            if path not in optional:
+                raise
+            check_yaml(Path(path))
+            found.left_out[str(yaml.safe_load(Path(path).read_bytes()).get("name", Path(path).stem))] = str(error)
+    _check_names([*(site.name for _, site in found.present), *found.left_out])
+    _check_references(experiment, [*(site.name for _, site in found.present), *found.left_out])
+    return found
+
+
+def _path(file: Path_fr) -> str:
+    return str(Path(file.absolute).resolve())
+
+
+def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1 or name in (REPLACED, COMPARISON) or not NAME.fullmatch(name):
             raise InputError(f"sites: found the name {name!r}, expected one of its own that a folder can have")
-    return sites
+
+
+def _check_references(experiment: Experiment, sites: Sequence[str]) -> None:
+    """Refuse names of sites that are none of the experiment's, and a transfer of what is not trained there."""
+    recipes, results = experiment.algorithms, experiment.results
+    for key, recipe in recipes.items():
+        _check_known(f"algorithms.{key}.seeds", recipe.seeds if isinstance(recipe.seeds, dict) else (), sites)
+    _check_known("comparison.site_controllers", experiment.comparison.site_controllers, sites)
+    if results is None:
+        return
+    _check_known("results", results.sites, sites)
+    for transfer in results.transfer:
+        for site in (transfer.site, *transfer.to):
+            if transfer.algorithm not in recipes or not recipes[transfer.algorithm].on(site, experiment.seeds):
+                raise InputError(f"results.transfer: found {transfer.algorithm} on {site}, expected what is trained")
+
+
+def _check_known(key: str, given: Iterable[str], names: Sequence[str]) -> None:
+    for name in given:
+        if name not in names:
+            raise InputError(f"{key}: found the site {name!r}, expected some of: {', '.join(names)}")
 
 
 def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: int) -> Part:

@@ -43,13 +43,22 @@ class Outcome:
         return lines[-1] if lines else "it said nothing"
 
 
-def work(parts: Sequence[Part], experiment: Experiment, say: Callable[[str], None]) -> list[Outcome]:
+def work(
+    parts: Sequence[Part],
+    experiment: Experiment,
+    say: Callable[[str], None],
+    *,
+    further: Callable[[Outcome], Sequence[Part]] = lambda _: (),
+    total: int | None = None,
+) -> list[Outcome]:
     """Run parts, several at a time, until all have ended or a signal stops them.
 
     Args:
         parts: to begin, or to go on with.
         experiment: says how many at a time, and where.
         say: gets a line for each event.
+        further: is told what became of a part, and returns those that can begin now.
+        total: parts that there will be; those given by default.
 
     Returns:
         What became of them, in the order in which they ended.
@@ -62,7 +71,7 @@ def work(parts: Sequence[Part], experiment: Experiment, say: Callable[[str], Non
     signals = StopSignals()
     signals.watch()
     try:
-        outcomes = _Crew(parts, experiment, jobs, say).work(signals)
+        outcomes = _Crew(parts, experiment, jobs, say, further=further, total=total or len(parts)).work(signals)
     finally:
         jobs.close()
         signals.release()
@@ -74,12 +83,21 @@ def work(parts: Sequence[Part], experiment: Experiment, say: Callable[[str], Non
 class _Crew:
     """The parts that wait, those at work, and those that have ended."""
 
-    def __init__(self, parts: Sequence[Part], experiment: Experiment, jobs: Jobs, say: Callable[[str], None]) -> None:
-        self.experiment, self.jobs, self.say = experiment, jobs, say
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        experiment: Experiment,
+        jobs: Jobs,
+        say: Callable[[str], None],
+        *,
+        further: Callable[[Outcome], Sequence[Part]],
+        total: int,
+    ) -> None:
+        self.experiment, self.jobs, self.say, self.further = experiment, jobs, say, further
         self.waiting = deque(parts)
         self.running: dict[Future[int], tuple[Part, float]] = {}
         self.outcomes: list[Outcome] = []
-        self.total = len(parts)
+        self.total = total
         self.began = time.monotonic()
 
     def work(self, signals: StopSignals) -> list[Outcome]:
@@ -115,6 +133,7 @@ class _Crew:
             self.say(f"{part.name}: failed with exit code {code} after {took}: {outcome.last_words} (log: {part.log})")
         else:
             self.say(f"{part.name}: {status} after {took}; {self._progress()}")
+        self.waiting.extend(self.further(outcome))
 
     def _progress(self) -> str:
         """How many have ended, and the time to the end at the pace of this call."""
