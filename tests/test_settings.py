@@ -32,7 +32,7 @@ from litgrid.cli.records import KeepConfig
 from litgrid.cli.train import TrainCLI
 from litgrid.scenarios.random import random_scenarios
 from litgrid.scenarios.scenario_set import ScenarioSet, Split
-from litgrid.sim.action_maps import Band, Raw, Residual
+from litgrid.sim.action_maps import Band, Raw, Residual, Together
 from litgrid.sim.actions import AROUND
 from litgrid.sim.env import EnvConfig
 from litgrid.site.site import Site
@@ -47,10 +47,12 @@ FIRST: Settings = {
     "env.window_hours": 24,
     "env.observation": "entity",
     "env.sockets": "floor",
+    "env.socket_actions": "each",
     "env.battery": "residual",
     "env.rule": "self_consumption",
     "env.span": 0.5,
     "env.reward_scale": 0.001,
+    "env.unserved_weight": 1.0,
     "env.compile": False,
     "collection.envs": 4,
     "collection.frames_per_batch": 16,
@@ -71,10 +73,12 @@ SECOND: Settings = {
     "env.window_hours": 12,
     "env.observation": "entity",
     "env.sockets": "raw",
+    "env.socket_actions": "one",
     "env.battery": "residual",
     "env.rule": "water_filling",
     "env.span": 0.25,
     "env.reward_scale": 0.002,
+    "env.unserved_weight": 3.0,
     "env.compile": True,
     "collection.envs": 6,
     "collection.frames_per_batch": 24,
@@ -305,8 +309,13 @@ def _parameters(live: Live, name: str) -> Any:
 
 
 def _reward_scale(live: Live) -> float:
-    reward = live.env.rand_step(live.env.reset())["next", "reward"]
-    return float(-reward.sum() / live.env.costs.total.sum())
+    """Of steps in several windows: one where PV covers the load may cost nothing."""
+    rewards = costs = 0.0
+    for _ in range(12):
+        rewards -= float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
+        found, weight = live.env.costs, live.env.config.unserved_weight
+        costs += float((found.total + (weight - 1.0) * found.unserved).sum())
+    return rewards / costs
 
 
 def _discount(live: Live) -> float:
@@ -390,16 +399,24 @@ def _spans(live: Live) -> int:
     return live.algorithm.frames // int(live.algorithm.trainer.max_epochs or 0)
 
 
+def _each(live: Live) -> Any:
+    """The map with an action for each socket."""
+    found = live.env._map
+    return found._each if isinstance(found, Together) else found
+
+
 Probe = Callable[[Live], Any]
 PROBES: dict[str, Probe] = {
     "env.window_hours": lambda live: live.horizon,
     "env.observation": lambda live: "entity" if "sockets" in live.env.observation_spec.keys() else "flat",  # noqa: SIM118
-    "env.sockets": lambda live: next(name for name, around in AROUND.items() if live.env._map._around is around),
-    "env.battery": lambda live: type(live.env._map).__name__.lower(),
-    "env.rule": lambda live: live.env._map._rule.__self__.name,
-    "env.span": lambda live: live.env._map._span,
+    "env.sockets": lambda live: next(name for name, around in AROUND.items() if _each(live)._around is around),
+    "env.socket_actions": lambda live: "one" if isinstance(live.env._map, Together) else "each",
+    "env.battery": lambda live: type(_each(live)).__name__.lower(),
+    "env.rule": lambda live: _each(live)._rule.__self__.name,
+    "env.span": lambda live: _each(live)._span,
     "env.reward": lambda live: live.env.config.reward,
     "env.reward_scale": _reward_scale,
+    "env.unserved_weight": lambda live: live.env.config.unserved_weight,
     "env.compile": lambda live: live.compiled,
     "collection.envs": lambda live: live.env.batch_size[0],
     "collection.frames_per_batch": lambda live: live.algorithm.frames // len(live.updates),

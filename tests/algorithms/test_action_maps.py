@@ -31,6 +31,7 @@ SAFE = {
     "residual": RESIDUAL,
     "idle": EnvConfig(battery="residual", rule="idle"),
     "band": EnvConfig(battery="band"),
+    "together": EnvConfig(socket_actions="one"),
 }
 
 
@@ -80,15 +81,49 @@ def test_residual_on_raw_sockets_by_hand(scenarios: ScenarioSet, change: float, 
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"), [(-1.0, 0.5), (-0.5, 0.65), (0.0, 0.8), (0.25, 0.85), (1.0, 1.0), (-7.0, 0.5), (7.0, 1.0)]
+    ("required", "change", "expected"),
+    [
+        (0.815, -1.0, 0.5),  # one and a half steps missing: half a step can't wait, and all of full power is of use
+        (0.815, -0.5, 0.65),
+        (0.815, 0.0, 0.8),
+        (0.815, 0.25, 0.85),
+        (0.815, 7.0, 1.0),
+        (0.689, -7.0, 0.0),  # 0.9 steps missing: all can wait, and no more is of use
+        (0.689, 0.0, 0.8),
+        (0.689, 0.5, 0.85),
+        (0.689, 1.0, 0.9),
+        (0.605, 1.0, 0.8),  # half a step missing: the rule does more than that already, and is left its way
+    ],
 )
-def test_residual_above_the_floor_by_hand(scenarios: ScenarioSet, change: float, expected: float) -> None:
-    """One step left and 0.105 missing: at least half of full power; the rule gives 0.8."""
-    view = with_vehicle(view_at(scenarios), soc=0.5, required=0.605, left=1.0)
+def test_residual_above_the_floor_by_hand(
+    scenarios: ScenarioSet, required: float, change: float, expected: float
+) -> None:
+    """Two steps left; the rule gives 0.8."""
+    view = with_vehicle(view_at(scenarios), soc=0.5, required=required, left=2.0)
     rule = torch.tensor([[0.9, 0.0, 0.0, 0.0, 0.0, 0.8]], dtype=torch.float64)
     found = Residual("floor", lambda _: rule, 1.0)(view, torch.full((1, 6), change, dtype=torch.float64))
     assert float(found.sockets[0, -1]) == pytest.approx(expected)
     assert float(found.bess) == pytest.approx(min(max(0.9 + max(change, -1.0), -1.0), 1.0))
+
+
+@pytest.mark.parametrize("battery", ["raw", "band", "residual"])
+def test_one_action_for_all_sockets_is_that_of_each(scenarios: ScenarioSet, battery: Any) -> None:
+    """The agent's last action, given to every socket; those before it are the site's."""
+    apart = EnvConfig(battery=battery)
+    each, together = (map_of(dataclasses.replace(apart, socket_actions=how), scenarios) for how in ("each", "one"))
+    lowest = torch.tensor([0.0, -1.0, 0.0, 0.0, 0.0])
+    site = 2 if battery == "band" else 1
+    assert together.lowest(lowest).tolist() == [-1.0] * (site + 1)
+    assert together.lowest(torch.zeros(5)).tolist() == [-1.0] * site + [-1.0 if battery == "residual" else 0.0]
+    view = with_vehicle(view_at(scenarios), soc=0.5, required=0.9, left=3.0)
+    action = torch.tensor([[0.3, -0.2, 0.7]], dtype=torch.float64)[:, 2 - site :]
+    wide = torch.cat([action[:, :-1], action[:, -1:].expand(-1, 5)], 1)
+    torch.testing.assert_close(physical(together, view, action), physical(each, view, wide), rtol=0, atol=0)
+
+
+def test_one_action_needs_sockets(scenarios: ScenarioSet) -> None:
+    with pytest.raises(InputError, match="socket_actions: found one on a site without sockets, expected each"):
+        map_of(EnvConfig(socket_actions="one"), scenarios).lowest(torch.empty(0))
 
 
 def test_a_rule_below_the_floor_is_raised_to_it(scenarios: ScenarioSet) -> None:
@@ -190,6 +225,7 @@ def cost_of(simulator: Simulator, action_map: ActionMap, actions: Tensor, soc: T
 CONFIGS = {
     "raw": EnvConfig(),
     "band": EnvConfig(battery="band"),
+    "band, one action": EnvConfig(battery="band", socket_actions="one"),
     **{f"on {rule}": EnvConfig(battery="residual", rule=rule, span=0.8) for rule in RULES},
     "on raw sockets": EnvConfig(battery="residual", sockets="raw"),
 }
@@ -205,7 +241,7 @@ def test_gradients_are_those_of_the_costs(scenarios: ScenarioSet, name: str) -> 
     soc = torch.tensor([0.45, 0.7], dtype=torch.float64, requires_grad=True)
     found = torch.autograd.grad(cost_of(simulator, action_map, actions, soc), (actions, soc))
     assert all(bool(gradient.isfinite().all()) for gradient in found)
-    heads = size - 5
+    heads = size - (1 if "one action" in name else 5)
     assert float(found[0][..., :heads].abs().max()) > 1e-3
     assert float(found[0][..., heads:].abs().max()) > 1e-3
     with torch.no_grad():
@@ -248,7 +284,7 @@ def test_an_environment_without_battery(small_site: Site, random_scenarios: Rand
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", [RESIDUAL, EnvConfig(battery="band")])
+@pytest.mark.parametrize("config", [RESIDUAL, EnvConfig(battery="band", socket_actions="one")])
 def test_compiled_steps_are_the_same(scenarios: ScenarioSet, config: EnvConfig) -> None:
     config = dataclasses.replace(config, window_hours=9)
     envs = [make_env(scenarios, 3, dataclasses.replace(config, compile=fused), seed=1) for fused in (False, True)]

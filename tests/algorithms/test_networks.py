@@ -1,6 +1,7 @@
 """Actors and critics of both forms of observation."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -85,6 +86,27 @@ def test_a_gaussian_policy_starts_in_the_middle_with_the_spread_that_is_asked_fo
 
 def test_a_value_network_gives_one_value(kind: Spaces) -> None:
     assert make_value(kind, NETWORK)(observe(kind))["state_value"].shape == (3, 1)
+
+
+@pytest.mark.parametrize("observation", ["flat", "entity"])
+@pytest.mark.parametrize("sockets", [4, 0])
+def test_one_action_for_all_sockets(small_site: Site, observation: Any, sockets: int) -> None:
+    """Two actions, which are those of the site; where sockets are not looked at, they are not read either."""
+    both = spaces(SiteYears(small_site).sample(), EnvConfig(observation=observation, socket_actions="one"))
+    network = dataclasses.replace(NETWORK, sockets=sockets)
+    assert (both.low.tolist(), both.high.tolist()) == ([-1.0, 0.0], [1.0, 1.0])
+    squashed, gaussian = make_actor(both, network), make_gaussian_actor(both, network, 0.3)
+    critic, value = make_critic(both, network), make_value(both, network)
+    keys = ["observation"] if observation == "flat" else ["site", "sockets"] if sockets else ["site"]
+    assert squashed.in_keys == gaussian.in_keys == value.in_keys == keys
+    assert critic.in_keys == [*keys, "action"]
+    values = observe(both).select(*keys)
+    for actor in (squashed, gaussian):
+        acted = actor(values.clone())
+        assert acted["action"].shape == acted["loc"].shape == (3, 2)
+        assert critic(acted)["state_action_value"].shape == value(acted)["state_value"].shape == (3, 1)
+    (spread,) = [value for key, value in gaussian.state_dict().items() if key.endswith("log_spread")]
+    assert spread.shape == (2,)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import torch
 from tensordict import TensorDict
 from torchrl.envs.utils import check_env_specs
 
+from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.action_maps import physical
 from litgrid.sim.env import EnvConfig, SiteEnv, make_env
@@ -60,6 +61,20 @@ def test_rewards_are_the_objective_of_the_mapped_action(scenarios: ScenarioSet) 
         moved = physical(config.action_map(None), env.simulator.view(state), action)
         _, _, costs = env.simulator.step(state, moved)
         torch.testing.assert_close(tensordict["next", "reward"], -0.5 * costs.total.unsqueeze(-1))
+
+
+def test_unserved_energy_can_count_more_in_rewards_alone(scenarios: ScenarioSet) -> None:
+    env = SiteEnv(scenarios, 4, EnvConfig(sockets="raw", reward_scale=0.5, unserved_weight=3.0))
+    unserved, nothing = 0.0, torch.zeros(4, 6)
+    for _ in range(48):
+        tensordict = env.step(TensorDict({"action": nothing}, batch_size=[4]))
+        assert env.costs is not None
+        felt = env.costs.total + 2.0 * env.costs.unserved
+        torch.testing.assert_close(tensordict["next", "reward"], -0.5 * felt.unsqueeze(-1))
+        unserved += float(env.costs.unserved.sum())
+    assert unserved > 10.0
+    with pytest.raises(InputError, match=r"unserved_weight: found -1\.0, expected at least 0"):
+        EnvConfig(unserved_weight=-1.0)
 
 
 def test_windows_end_truncated_and_start_anew(scenarios: ScenarioSet) -> None:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torchrl.envs import EnvBase
 from torchrl.modules import IndependentNormal, ProbabilisticActor, TanhNormal, ValueOperator
 
+from litgrid.sim.env import WindowEnv
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
@@ -24,7 +26,7 @@ class Network:
     Args:
         hidden: width of each hidden layer.
         sockets: width of the layer that all sockets share (``observation: entity`` alone); with 0 sockets are not
-            looked at, and an actor learns one action for all of them, which is faster.
+            looked at, which is faster, and an actor tells all of them the same.
         activation: between the layers.
     """
 
@@ -40,20 +42,23 @@ class Spaces:
     Attributes:
         shapes: name of each observation, and its shape without the batch: ``observation``, or ``site``, ``sockets``
             and ``mask``.
-        low: [K + N], lowest action of the K batteries and the N sockets.
+        low: [K + N], lowest action of the K batteries and the N sockets, or of all sockets together.
         high: [K + N], highest action.
+        together: one action is that of all sockets.
     """
 
     shapes: dict[str, tuple[int, ...]]
     low: Tensor
     high: Tensor
+    together: bool = False
 
     @classmethod
     def of(cls, env: EnvBase) -> Spaces:
         """Return those of an environment."""
         shapes = {key: tuple(spec.shape[1:]) for key, spec in env.observation_spec.items()}
         bounds = env.action_spec.space
-        return cls(shapes, bounds.low[0].clone(), bounds.high[0].clone())
+        together = isinstance(env, WindowEnv) and env.config.socket_actions == "one"
+        return cls(shapes, bounds.low[0].clone(), bounds.high[0].clone(), together)
 
     @property
     def actions(self) -> int:
@@ -64,6 +69,15 @@ class Spaces:
     def batteries(self) -> int:
         """Number of batteries K, where sockets are observed apart."""
         return self.actions - self.shapes["sockets"][0]
+
+    @property
+    def by_socket(self) -> bool:
+        """Whether sockets are observed apart and have an action each."""
+        return "sockets" in self.shapes and not self.together
+
+    def vector(self, network: Network) -> str:
+        """Name of the one vector that a network reads where it does not look at sockets."""
+        return "site" if "sockets" in self.shapes and not network.sockets else "observation"
 
 
 class Last(nn.Linear):
@@ -99,7 +113,8 @@ class FlatCritic(nn.Module):
 
     def __init__(self, spaces: Spaces, network: Network) -> None:
         super().__init__()
-        self.mlp = MLP(spaces.shapes["observation"][0] + spaces.actions, network, Last(network.hidden[-1], 1))
+        (observed,) = spaces.shapes[spaces.vector(network)]
+        self.mlp = MLP(observed + spaces.actions, network, Last(network.hidden[-1], 1))
 
     def forward(self, observation: Tensor, action: Tensor) -> Tensor:
         """Map [B, O] and [B, K + N] to [B, 1]."""
@@ -192,7 +207,7 @@ class Gaussian(nn.Module):
     def __init__(self, spaces: Spaces, spread: float) -> None:
         super().__init__()
         actions = torch.arange(spaces.actions)
-        group = actions.clamp(max=spaces.batteries) if "sockets" in spaces.shapes else actions
+        group = actions.clamp(max=spaces.batteries) if spaces.by_socket else actions
         self.register_buffer("group", group, persistent=False)
         self.register_buffer("middle", (spaces.high + spaces.low) / 2.0, persistent=False)
         self.register_buffer("half_range", (spaces.high - spaces.low) / 2.0, persistent=False)
@@ -204,29 +219,43 @@ class Gaussian(nn.Module):
         return loc, (self.half_range * self.log_spread.exp()[self.group]).expand_as(loc)
 
 
-class EntityValue(nn.Module):
-    """A summary of the sockets, then an MLP."""
+class EntityMLP(nn.Module):
+    """A summary of the sockets, then an MLP: V(s), or what concerns the sockets only all together.
 
-    def __init__(self, spaces: Spaces, network: Network) -> None:
+    Args:
+        spaces: what is observed.
+        network: its layers.
+        last: the last one.
+        actions: how many of them the MLP is given, for Q(s, a).
+    """
+
+    def __init__(self, spaces: Spaces, network: Network, last: nn.Linear, actions: int = 0) -> None:
         super().__init__()
         (site,), (_, features) = spaces.shapes["site"], spaces.shapes["sockets"]
         self.summary = Summary(features, network)
-        self.mlp = MLP(site + network.sockets, network, Last(network.hidden[-1], 1))
+        self.mlp = MLP(site + network.sockets + actions, network, last)
 
-    def forward(self, site: Tensor, sockets: Tensor) -> Tensor:
-        """Map [B, F] and [B, N, G] to [B, 1]."""
-        value: Tensor = self.mlp(torch.cat([site, self.summary(sockets)], -1))
-        return value
+    def forward(self, site: Tensor, sockets: Tensor, *action: Tensor) -> Tensor:
+        """Map [B, F], [B, N, G] and the actions, if it is given them, to the outputs of the last layer."""
+        outputs: Tensor = self.mlp(torch.cat([site, self.summary(sockets), *action], -1))
+        return outputs
+
+
+def _observer(spaces: Spaces, network: Network, last: nn.Linear) -> tuple[nn.Module, list[str]]:
+    """Build a network of the whole observation that ends in a layer, and name what it reads."""
+    if "sockets" in spaces.shapes and network.sockets:
+        return EntityMLP(spaces, network, last), ["site", "sockets"]
+    key = spaces.vector(network)
+    return MLP(spaces.shapes[key][0], network, last), [key]
 
 
 def _body(spaces: Spaces, network: Network, outputs: int) -> TensorDictModule:
     """Build the part of a policy that all distributions share, with ``outputs`` parameters for each action."""
-    if "sockets" in spaces.shapes:
+    if spaces.by_socket:
         body: nn.Module = EntityActor(spaces, network, outputs)
         return TensorDictModule(body, in_keys=["site", "sockets"], out_keys=["parameters"])
-    last = small_linear(network.hidden[-1], outputs * spaces.actions)
-    body = MLP(spaces.shapes["observation"][0], network, last)
-    return TensorDictModule(body, in_keys=["observation"], out_keys=["parameters"])
+    body, keys = _observer(spaces, network, small_linear(network.hidden[-1], outputs * spaces.actions))
+    return TensorDictModule(body, in_keys=keys, out_keys=["parameters"])
 
 
 def _head(module: nn.Module) -> TensorDictModule:
@@ -292,10 +321,8 @@ def make_value(spaces: Spaces, network: Network) -> ValueOperator:
     Returns:
         A TensorDict module that reads the observation and writes ``state_value`` [B, 1].
     """
-    if "sockets" in spaces.shapes:
-        return ValueOperator(EntityValue(spaces, network), in_keys=["site", "sockets"])
-    value = MLP(spaces.shapes["observation"][0], network, Last(network.hidden[-1], 1))
-    return ValueOperator(value, in_keys=["observation"])
+    value, keys = _observer(spaces, network, Last(network.hidden[-1], 1))
+    return ValueOperator(value, in_keys=keys)
 
 
 def make_critic(spaces: Spaces, network: Network) -> ValueOperator:
@@ -304,6 +331,9 @@ def make_critic(spaces: Spaces, network: Network) -> ValueOperator:
     Returns:
         A TensorDict module that reads observation and ``action`` and writes ``state_action_value`` [B, 1].
     """
-    if "sockets" in spaces.shapes:
+    if spaces.by_socket:
         return ValueOperator(EntityCritic(spaces, network), in_keys=["site", "sockets", "mask", "action"])
-    return ValueOperator(FlatCritic(spaces, network), in_keys=["observation", "action"])
+    if "sockets" in spaces.shapes and network.sockets:
+        value = EntityMLP(spaces, network, Last(network.hidden[-1], 1), spaces.actions)
+        return ValueOperator(value, in_keys=["site", "sockets", "action"])
+    return ValueOperator(FlatCritic(spaces, network), in_keys=[spaces.vector(network), "action"])

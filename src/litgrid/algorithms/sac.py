@@ -149,9 +149,10 @@ class SAC(Algorithm):
     def build(self, spaces: Spaces) -> None:
         """Make actor, twin critics with their targets, and the replay buffer."""
         self.actor = self.make_actor(spaces)
+        critic = make_critic(spaces, self.critic_network)
         self.loss = SACLoss(
             self.actor,
-            make_critic(spaces, self.critic_network),
+            critic,
             num_qvalue_nets=2,
             loss_function=self.critic_loss,
             alpha_init=self.temperature.initial,
@@ -160,7 +161,8 @@ class SAC(Algorithm):
         self.loss.make_value_estimator(ValueEstimators.TD0, gamma=self.discount)
         _ = self.loss.target_entropy  # registers its buffer, without which a checkpoint does not load
         self.target_critics = SoftUpdate(self.loss, tau=self.target_rate)
-        observed = list(spaces.shapes)
+        read = {*self.actor.in_keys, *critic.in_keys}
+        observed = [key for key in spaces.shapes if key in read]
         self.kept = [*observed, "action", *(("next", key) for key in (*observed, "reward", "done", "terminated"))]
         self.buffer = TensorDictReplayBuffer(
             storage=self._storage(),

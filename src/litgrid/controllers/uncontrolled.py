@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from litgrid.controllers.idle import rest
+from litgrid.sim.actions import need_share
 from litgrid.sim.district_actions import above_minimum
 from litgrid.sim.district_view import DistrictView
 from litgrid.sim.worlds import AnyView
@@ -17,11 +18,10 @@ def charge_at_once(view: AnyView) -> Tensor:
     seem to save energy that it merely did not deliver. In a district, full power gives at least ``ev_gain``: a
     vehicle with curves, or a charger with a minimum power, may give a little more in the last step.
     """
-    needed = view.soc_required - view.ev_soc
     if isinstance(view, DistrictView):
+        needed = view.soc_required - view.ev_soc
         return above_minimum(view, (needed / view.ev_gain).clamp(0.0, 1.0))
-    full = view.socket_rate * view.socket_efficiency  # stored in a step at full power, share of the capacity
-    return (needed / full).clamp(0.0, 1.0)
+    return need_share(view)
 
 
 class Uncontrolled:

@@ -12,14 +12,18 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from litgrid.errors import InputError
 from litgrid.sim import physics
 from litgrid.sim.actions import AROUND, MAPPINGS, Mapping
+from litgrid.sim.import_level import level, raw_level
 from litgrid.sim.view import View
 from litgrid.site.site import Site
 
 Battery = Literal["raw", "residual", "band"]
 RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling"]
 """Rules that decide for all sites of a batch at once."""
+SOCKETS = MAPPINGS | {"raw_level": raw_level, "level": level}
+"""From the agent's to the physical actions of the sockets, [B, N] both; levels are for one action of all sockets."""
 Rule = Callable[[View], Tensor]
 """From what the site knows to the physical action [B, 1 + N]."""
 
@@ -51,7 +55,7 @@ class Raw:
     """
 
     def __init__(self, sockets: Mapping) -> None:
-        self._sockets = MAPPINGS[sockets]
+        self._sockets = SOCKETS[sockets]
 
     def lowest(self, sockets: Tensor) -> Tensor:
         """-1 for the battery, and what the sockets can."""
@@ -100,7 +104,7 @@ class Band:
     """
 
     def __init__(self, sockets: Mapping) -> None:
-        self._sockets = MAPPINGS[sockets]
+        self._sockets = SOCKETS[sockets]
 
     def lowest(self, sockets: Tensor) -> Tensor:
         """-1 for both limits, and what the sockets can."""
@@ -118,6 +122,32 @@ class Band:
         power_kw = view.site.battery.power_kw
         inverse = 1.0 / power_kw if power_kw > 0.0 else 0.0
         return Physical(torch.clamp(battery_kw * inverse, -1.0, 1.0), sockets)
+
+
+class Together:
+    """As another map, but one action for all sockets, the agent's last: A is 2, or 3 with a band.
+
+    An agent that explores by noise explores two or three dimensions instead of one for each socket.
+
+    Args:
+        each: the map, with an action for each socket.
+    """
+
+    def __init__(self, each: ActionMap) -> None:
+        self._each = each
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """As the map's own, where that of all sockets is the lowest of theirs."""
+        if not len(sockets):
+            raise InputError("socket_actions: found one on a site without sockets, expected each")
+        lowest = self._each.lowest(sockets)
+        site, each = lowest[: -len(sockets)], lowest[-len(sockets) :]
+        return torch.cat([site, each.amin(0, keepdim=True)])
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Give every socket the last action."""
+        sockets = action[:, -1:].expand(-1, view.ev_soc.shape[-1])
+        return self._each(view, torch.cat([action[:, :-1], sockets], -1))
 
 
 def highest_import_kw(site: Site) -> float:

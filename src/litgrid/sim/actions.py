@@ -10,7 +10,7 @@ from torch import Tensor
 
 from litgrid.sim.view import View
 
-Mapping = Literal["raw", "floor"]
+Mapping = Literal["raw", "floor", "raw_level", "level"]
 
 
 def raw(view: View, sockets: Tensor) -> Tensor:  # noqa: ARG001 (mappings share their arguments)
@@ -33,10 +33,10 @@ def least_laxity(slack: Tensor, gain: Tensor, drain: Tensor, lowest: Tensor) -> 
     return torch.clamp(torch.maximum(-spare, lowest), max=1.0)
 
 
-def onto(least: Tensor, action: Tensor, lowest: Tensor) -> Tensor:
-    """Map actions [B, N] from the range [lowest, 1] of each socket onto [least, 1]."""
+def onto(least: Tensor, most: Tensor, action: Tensor, lowest: Tensor) -> Tensor:
+    """Map actions [B, N] from the range [lowest, 1] of each socket onto [least, most]."""
     share = (torch.clamp(torch.maximum(action, lowest), max=1.0) - lowest) * (1.0 / (1.0 - lowest))
-    return torch.lerp(least, torch.ones_like(least), share)
+    return torch.lerp(least, most, share)
 
 
 def least_share(view: View) -> Tensor:
@@ -46,9 +46,27 @@ def least_share(view: View) -> Tensor:
     return least_laxity(slack, full, view.socket_rate / view.socket_efficiency, view.socket_lowest)
 
 
+def need_share(view: View) -> Tensor:
+    """Share of full power [B, N] that gives in this step what is missing to the required SOC, at most 1."""
+    full = view.socket_rate * view.socket_efficiency
+    return ((view.soc_required - view.ev_soc) / full).clamp(0.0, 1.0)
+
+
+def most_share(view: View) -> Tensor:
+    """The highest socket actions [B, N] that can pay.
+
+    What a vehicle takes beyond its need leaves with it, and earns nothing; where the socket can take it back (V2G),
+    full power can pay.
+    """
+    return torch.maximum(need_share(view), -view.socket_lowest)
+
+
 def floor(view: View, sockets: Tensor) -> Tensor:
-    """Map each socket's range onto [``least_share``, 1]: whatever the agent does, service is all that is possible."""
-    return onto(least_share(view), sockets, view.socket_lowest)
+    """Map each socket's range onto [``least_share``, ``most_share``].
+
+    Whatever the agent does, service is all that is possible.
+    """
+    return onto(least_share(view), most_share(view), sockets, view.socket_lowest)
 
 
 MAPPINGS: dict[Mapping, Callable[[View, Tensor], Tensor]] = {"raw": raw, "floor": floor}
@@ -61,13 +79,15 @@ def around(view: View, rule: Tensor, change: Tensor) -> Tensor:  # noqa: ARG001 
 
 
 def around_above_floor(view: View, rule: Tensor, change: Tensor) -> Tensor:
-    """Map changes [-1, 0, 1] onto [``least_share``, what the rule does, 1]: service is all that is possible.
+    """Map changes [-1, 0, 1] onto [``least_share``, what the rule does, ``most_share``].
 
-    A rule that does less than is needed is raised to it.
+    Service is all that is possible: a rule that does less than is needed is raised to it. One that does more than can
+    pay is left its way.
     """
     least = least_share(view)
     rule = torch.maximum(rule, least)
-    return rule + torch.clamp(change, -1.0, 0.0) * (rule - least) + torch.clamp(change, 0.0, 1.0) * (1.0 - rule)
+    most = torch.maximum(rule, most_share(view))
+    return rule + torch.clamp(change, -1.0, 0.0) * (rule - least) + torch.clamp(change, 0.0, 1.0) * (most - rule)
 
 
 AROUND: dict[Mapping, Callable[[View, Tensor, Tensor], Tensor]] = {"raw": around, "floor": around_above_floor}

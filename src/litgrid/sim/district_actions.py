@@ -36,9 +36,12 @@ def above_minimum(view: DistrictView, share: Tensor) -> Tensor:
 
 
 def floor(view: DistrictView, action: Tensor) -> Tensor:
-    """Map each charger's range onto [``least_share``, 1], and free chargers to 0: limits count what those ask for."""
-    batteries = view.bess_soc.shape[-1]
-    mapped = onto(least_share(view), action[:, batteries:], view.charger_lowest)
+    """Map each charger's range onto [``least_share``, 1], and free chargers to 0: limits count what those ask for.
+
+    A vehicle of a district comes back with the SOC that it left with: what it takes beyond its need is not lost.
+    """
+    batteries, least = view.bess_soc.shape[-1], least_share(view)
+    mapped = onto(least, torch.ones_like(least), action[:, batteries:], view.charger_lowest)
     return torch.cat([action[:, :batteries], mapped * view.connected], -1)
 
 

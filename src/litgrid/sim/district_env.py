@@ -56,7 +56,12 @@ class DistrictEnv(WindowEnv[WorldState, DistrictView]):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        for key, right in (("backend", "litgrid"), ("battery", "raw")):
+        for key, right in (
+            ("backend", "litgrid"),
+            ("battery", "raw"),
+            ("socket_actions", "each"),
+            ("unserved_weight", 1.0),
+        ):
             if (found := getattr(config, key)) != right:
                 raise InputError(f"{key}: found {found} with an imported data set, expected {right}")
         super().__init__(envs, config.stated(scenarios), device)

@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Together
 from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
@@ -56,8 +56,10 @@ class EnvConfig:
         window_hours: length of an episode that starts at a random hour; 0 or null for whole years from 1 January (of
             an imported data set: for each block of the split once).
         observation: one vector, site and socket features apart, or (imported data sets alone) CityLearn's vector.
-        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to full power;
-            ``raw`` leaves service to the agent.
+        sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to what can pay;
+            ``raw`` leaves service to the agent. ``level`` and ``raw_level`` let it say up to which import vehicles
+            charge, with what the floor demands above it or without.
+        socket_actions: an action for each socket, or ``one`` for all of them together (not of imported data sets).
         battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
             sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
         rule: (``residual`` alone) that the agent starts from, with the numbers of the site's rules.
@@ -67,6 +69,8 @@ class EnvConfig:
             ``SolarPenaltyReward``, ``MARL`` or ``Electric_Vehicles_Reward_Function``, summed over the buildings.
         reward_scale: factor of the reward; 0 for one over the mean cost of a step with load and PV alone, which suits
             any site and data set.
+        unserved_weight: how many times the reward counts the price of unserved energy (not of imported data sets);
+            above 1 the agent serves better than the objective asks for. Objectives, validation included, count it once.
         backend: the simulator, LitGrid's own or CityLearn.
         compile: fuse a step's operations by compiling them: over twice as fast, after some 20 seconds of
             compiling at the first step; results differ from eager ones by rounding. Steps stay eager, with a
@@ -76,21 +80,32 @@ class EnvConfig:
     window_hours: int | None = 48
     observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
+    socket_actions: Literal["each", "one"] = "each"
     battery: Battery = "raw"
     rule: RuleName = "water_filling"
     span: float = 1.0
     reward: Kind = "objective"
     reward_scale: float = 0.01
+    unserved_weight: float = 1.0
     backend: Literal["litgrid", "citylearn"] = "litgrid"
     compile: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.span <= 2.0:
             raise InputError(f"span: found {self.span}, expected above 0 and at most 2")
+        if self.unserved_weight < 0.0:
+            raise InputError(f"unserved_weight: found {self.unserved_weight}, expected at least 0")
         for key, default in (("rule", "water_filling"), ("span", 1.0)):
             found = getattr(self, key)
             if self.battery != "residual" and found != default:
                 raise InputError(f"{key}: found {found} with battery {self.battery}, expected battery residual")
+        if "level" in self.sockets:
+            for key, wrong, right in (
+                ("socket_actions", self.socket_actions == "each", "one"),
+                ("battery", self.battery == "residual", "raw or band"),
+            ):
+                if wrong:
+                    raise InputError(f"{key}: found {getattr(self, key)} with sockets {self.sockets}, expected {right}")
 
     def action_map(self, rule: Rule | None) -> ActionMap:
         """From the agent's action to the physical one.
@@ -101,6 +116,10 @@ class EnvConfig:
         Raises:
             InputError: a residual, and there is none.
         """
+        each = self._each(rule)
+        return Together(each) if self.socket_actions == "one" else each
+
+    def _each(self, rule: Rule | None) -> ActionMap:
         match self.battery:
             case "raw":
                 return Raw(self.sockets)
@@ -340,7 +359,8 @@ class SiteEnv(WindowEnv[State, View]):
         self, before: State, view: View, end: Tensor, action: Tensor
     ) -> tuple[Stepped[State, View], Flows, Costs]:
         state, after, flows, costs = self.simulator.advance(before, view, *self._map(view, action))
-        reward = (costs.total * -self.config.reward_scale).unsqueeze(-1)
+        felt = costs.total + (self.config.unserved_weight - 1.0) * costs.unserved
+        reward = (felt * -self.config.reward_scale).unsqueeze(-1)
         return (state, after, self._observe(state, after) | {"reward": reward} | done(state.step, end)), flows, costs
 
 
