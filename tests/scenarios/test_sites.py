@@ -69,7 +69,8 @@ def test_design_day_vehicles_get_what_they_need() -> None:
     assert (charging_hours < stay * day.step_hours).all()
     assert charging_hours.sum() < 0.75 * stay.sum() * day.step_hours
     by_hour = np.bincount(drawn.arrival % 96 // 4, weights=needs, minlength=24) / 365
-    assert by_hour[10:21].mean() == pytest.approx(2 * by_hour[:10].mean(), rel=0.05)
+    # twice as many come, and some find no free socket
+    assert by_hour[10:21].mean() == pytest.approx(2 * by_hour[:10].mean(), rel=0.1)
 
 
 def test_v2g_is_all_that_its_site_has_beyond_the_design_day() -> None:
@@ -92,10 +93,12 @@ def test_missing_measured_files_are_named_with_their_place(tmp_path: Path) -> No
     path = copied(tmp_path)
     with pytest.raises(InputError) as raised:
         read_site(path)
-    found = re.search(r"weather\.file\.path: found no file (.+), expected one that can be read", str(raised.value))
+    found = re.search(
+        r"(weather|load)\.file\.path: found no file (.+), expected one that can be read", str(raised.value)
+    )
     assert found is not None
-    wanted = tmp_path / "data" / "measured" / "iquitos_weather_hourly_2024.csv"
-    assert (path.parent / found[1]).resolve() == wanted.resolve()
+    name = {"weather": "iquitos_weather_hourly_2024.csv", "load": "iquitos_mall_demand_15min_2024.csv"}[found[1]]
+    assert (path.parent / found[2]).resolve() == (tmp_path / "data" / "measured" / name).resolve()
     assert "\n" not in str(raised.value)
 
 

@@ -36,7 +36,7 @@ EXOGENOUS = {
     "pv_mean7": "seven-day mean of PV, each hour",
     "load_day_ahead": "day-ahead forecast of the load, each hour",
     "pv_day_ahead": "day-ahead forecast of PV, each hour",
-    "load_error": "load - its day-ahead forecast, means of today so far and of the last three hours",
+    "load_error": "load less its day-ahead forecast, today's mean and that of three hours / a tenth of the scale",
     "pv_error": "the same of PV",
     "load_persistence": "yesterday's load, 3-hour means",
     "pv_persistence": "yesterday's PV, 3-hour means",
@@ -52,6 +52,8 @@ PER_CHARGE = ("demand_counted", "peak")
 """Site features with a column for each demand charge."""
 ERRORS = {"load_error": "load", "pv_error": "pv"}
 """Site features that tell how wrong the day-ahead forecasts have been: of what, and its scale."""
+ERROR_SHARE = 0.1
+"""Of the scale, over which errors are of order 1."""
 FORECASTS = {
     "price": ("price_per_kwh", "price", HOURS_PER_DAY),
     "carbon": ("carbon_kg_per_kwh", "carbon", 8),
@@ -124,7 +126,7 @@ def exogenous(view: View) -> Tensor:
         "demand_counted": view.demand_counted,
     }
     columns |= {key: _forecast(view, what, scale[unit], count) for key, (what, unit, count) in FORECASTS.items()}
-    columns |= {key: view.forecast_error(what) / scale[what] for key, what in ERRORS.items()}
+    columns |= {key: view.forecast_error(what) / (scale[what] * ERROR_SHARE) for key, what in ERRORS.items()}
     return torch.cat([columns[key] for key in EXOGENOUS], -1)
 
 

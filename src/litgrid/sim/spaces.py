@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from litgrid.scenarios.check import LIMITS
 from litgrid.sim.action_maps import MOST_TOLD
 from litgrid.sim.env import SiteEnv
-from litgrid.sim.observations import ERRORS, FORECASTS, SITE_FEATURES, SOCKET_FEATURES, scales, site_columns
+from litgrid.sim.observations import (
+    ERROR_SHARE,
+    ERRORS,
+    FORECASTS,
+    SITE_FEATURES,
+    SOCKET_FEATURES,
+    scales,
+    site_columns,
+)
 from litgrid.site.site import DAYS_PER_YEAR, HOURS_PER_DAY, Site
 
 Bounds = dict[str, tuple[float, float]]
@@ -40,7 +48,7 @@ def site_bounds(site: Site) -> Bounds:
     bounds |= dict.fromkeys(("month_elapsed", "demand_counted", "bess_soc"), (0.0, 1.0))
     bounds |= {key: (0.0, highest[key]) for key in ("pv", "load")}
     bounds |= {key: (0.0, highest[unit]) for key, (_, unit, _) in FORECASTS.items()}
-    bounds |= {key: (-highest[what], highest[what]) for key, what in ERRORS.items()}
+    bounds |= {key: (-highest[what] / ERROR_SHARE, highest[what] / ERROR_SHARE) for key, what in ERRORS.items()}
     return bounds | {"net": (-pv_kw / larger, load_kw / larger), "peak": (0.0, import_kw / scale["load"])}
 
 
