@@ -620,9 +620,7 @@ def test_what_can_not_arrive_is_refused(name: str, tmp_path: Path, capsys: pytes
     assert message in errors[0]
 
 
-@pytest.mark.parametrize(
-    ("battery", "kind"), [("raw", Raw), ("band", Band), ("residual", Residual)]
-)
+@pytest.mark.parametrize(("battery", "kind"), [("raw", Raw), ("band", Band), ("residual", Residual)])
 def test_the_battery_is_mapped_as_configured(
     battery: str, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
