@@ -130,7 +130,7 @@ class Band(ActionMap):
 
     It discharges what is above the upper limit and charges what is missing to the lower one, as far as its power and
     SOC go. The first action says the upper limit, from 0 to ``highest_import_kw``, the second, where it is above 0, the
-    lower one, up to the upper: so they can't cross, PV surplus is charged in any case, the battery never causes
+    lower one, up to the upper. So they can't cross, PV surplus is charged in any case, the battery never causes
     exports, and it is charged by imports only where the agent asks for that.
 
     Args:
