@@ -171,7 +171,16 @@ def page(found: SiteResults, **changes: Any) -> str:
     site = SitePage(found, "images/results-plant.png", [], [leak], known, None)
     other = dataclasses.replace(site, found=dataclasses.replace(found, site="measured"))
     given: Figures = {"left_out": {}, "measured": {"plant": "measured"}, "moved": []}
-    return render(Page("litgrid experiment", "a machine", [site, other], **{**given, **changes}))
+    return render(
+        Page(
+            "litgrid experiment",
+            "a machine",
+            {"another": 2, "not noted": 1},
+            (2, 1),
+            [site, other],
+            **{**given, **changes},
+        )
+    )
 
 
 def test_the_page_has_all_of_it(found: SiteResults) -> None:
@@ -185,6 +194,8 @@ def test_the_page_has_all_of_it(found: SiteResults) -> None:
     assert "shac beats water_filling." in text
     assert "| uncontrolled | 160 | 176 | 160 |" in text
     assert "absent: left out: found no file" in text
+    said = "Made on: a machine. Trained on: another (2 runs); not noted (1 run); 2 at a time, 1 thread each."
+    assert said in text
     assert "| measured | shac | 75.0 (62.5 to 87.5) | 75.0 (62.5 to 87.5) | +0.0 |" in text
     assert "**Passed**: none." in text
     assert "**Passed**: no decision changes with what is not known." in text

@@ -55,6 +55,14 @@ def machine() -> Figures:
     }
 
 
+def machine_in_words() -> str:
+    """The same, but for the threads."""
+    found = machine()
+    gpu = f", {found['gpu']}" if found["gpu"] else ""
+    versions = f"Python {found['python']}, torch {found['torch']}"
+    return f"{found['cpu']}, {found['cores']} cores{gpu}, {found['system']}, {versions}"
+
+
 def _cpu() -> str:
     """Name of the processor; Linux keeps it in a file alone."""
     info = Path("/proc/cpuinfo")

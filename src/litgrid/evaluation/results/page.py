@@ -56,6 +56,8 @@ class Page:
     Attributes:
         command: that makes it.
         machine: on which, in words.
+        trained_on: machines, in words -> how many runs were trained there.
+        jobs: trainings at a time, and threads of each.
         sites: in their order.
         left_out: name of a site -> why it is not here.
         measured: site of generated years -> the same with years from measured files.
@@ -64,6 +66,8 @@ class Page:
 
     command: str
     machine: str
+    trained_on: Mapping[str, int]
+    jobs: tuple[int, int]
     sites: list[SitePage]
     left_out: Mapping[str, str]
     measured: Mapping[str, str]
@@ -72,7 +76,7 @@ class Page:
 
 def render(page: Page) -> str:
     """Write the page."""
-    parts = ["# Results", f"    {page.command}", f"Made and trained on {page.machine}.", DEFINITIONS]
+    parts = ["# Results", f"    {page.command}", _machines(page), DEFINITIONS]
     parts += [f"{site}: left out: {reason}" for site, reason in page.left_out.items()]
     for site in page.sites:
         parts += _site(site)
@@ -82,6 +86,14 @@ def render(page: Page) -> str:
     parts += ["## No day is in two splits", *_leaks(page.sites)]
     parts += ["## What decisions are made upon", *_knowledge(page.sites)]
     return "\n\n".join(parts) + "\n"
+
+
+def _machines(page: Page) -> str:
+    """Where the page was made, and the runs were trained."""
+    jobs, threads = page.jobs
+    where = "; ".join(f"{machine} ({count(runs, 'run')})" for machine, runs in page.trained_on.items())
+    pace = f"{jobs} at a time, {count(threads, 'thread')} each"
+    return f"Made on: {page.machine}. Trained on: {where}; {pace}."
 
 
 def _site(site: SitePage) -> list[str]:
