@@ -59,7 +59,7 @@ class Page:
         trained_on: machines, in words -> how many runs were trained there.
         jobs: trainings at a time, and threads of each.
         sites: in their order.
-        left_out: name of a site -> why it is not here.
+        left_out: name of a site -> which file of its data is missing.
         measured: site of generated years -> the same with years from measured files.
         moved: agents on other sites.
     """
@@ -77,7 +77,7 @@ class Page:
 def render(page: Page) -> str:
     """Write the page."""
     parts = ["# Results", f"    {page.command}", _machines(page), DEFINITIONS]
-    parts += [f"{site}: left out: {reason}" for site, reason in page.left_out.items()]
+    parts += [f"{site} is left out, as a file of its data is not here." for site in page.left_out]
     for site in page.sites:
         parts += _site(site)
     parts += _measured(page)
@@ -120,6 +120,7 @@ def ranking(results: Sequence[Result]) -> Lines:
         "bill gain, %",
         "bill gain served, %",
         "worst",
+        "objective gain, %",
         "objective gain served, %",
         "CO2 gain served, %",
         "minutes",
@@ -142,6 +143,7 @@ def _ranked(result: Result) -> list[str]:
         _gain(gains["bill"]),
         _gain(served),
         DASH if served is None else _percent(served.worst),
+        _gain(gains["objective"]),
         _gain(gains["objective_served"]),
         _gain(gains["co2_served"]),
         f"{max(minutes):.1f}" if minutes else DASH,
@@ -192,7 +194,7 @@ def verdict(one: Verdict) -> str:
 
 def _savings(savings: Sequence[Saving], currency: str) -> Lines:
     lines = [["instead of", f"bill, {currency}", f"objective, {currency}", "CO2, kg"]]
-    return lines + [[s.before, f"{s.bill:,.0f}", f"{s.objective:,.0f}", f"{s.co2_kg:,.0f}"] for s in savings]
+    return lines + [[s.before, *(f"{value:z,.0f}" for value in (s.bill, s.objective, s.co2_kg))] for s in savings]
 
 
 def _flexibility(cases: Sequence[Mapping[str, Any]]) -> Lines:
@@ -274,8 +276,8 @@ def _mark(changed: bool) -> str:
 
 def estimate(found: Estimate) -> str:
     """A figure with its interval."""
-    interval = "" if found.low is None else f" ({found.low:,.0f} to {found.high:,.0f})"
-    return f"{found.value:,.0f}{interval}"
+    interval = "" if found.low is None else f" ({found.low:z,.0f} to {found.high:z,.0f})"
+    return f"{found.value:z,.0f}{interval}"
 
 
 def _gain(found: Gain | None) -> str:
@@ -291,4 +293,4 @@ def _points(found: Estimate | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.1f}"
+    return f"{100.0 * share:z.1f}"
