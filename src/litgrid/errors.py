@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class MissingFile(InputError):
+    """A file of data that the user's files name is not there; the message says where it is named, and its name."""
+
+
 def require(holds: bool, key: str, found: object, expected: str) -> None:
     """Refuse a value of a site.
 

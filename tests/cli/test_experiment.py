@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ import yaml
 from filelock import FileLock
 
 from litgrid.cli import main
+from litgrid.cli.bench_tools import machine_in_words
 from litgrid.cli.experiments.config import read_experiment
-from litgrid.cli.experiments.parts import Part, parts
+from litgrid.cli.experiments.parts import Part, parts, sites_of
 from litgrid.errors import InputError
+from litgrid.site.site import Site, read_site
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FAKE = '''
@@ -123,7 +126,7 @@ def write(tmp_path: Path) -> Write:
             **changes,
         }
         path = tmp_path / "experiment.yaml"
-        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
         return path
 
     return write
@@ -212,6 +215,43 @@ def test_a_site_whose_files_are_missing_may_be_left_out(
         plan(needed)
 
 
+def test_a_file_that_goes_after_its_site_was_read_counts_as_missing(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = (CONFIGS / "sites" / "small.yaml").read_text(encoding="utf-8").replace("name: small", "name: measured", 1)
+    (tmp_path / "measured.yaml").write_text(f"{small}carbon: {{file: {{path: carbon.csv}}}}\n", encoding="utf-8")
+    (tmp_path / "carbon.csv").write_text("carbon_kg_per_kwh\n0.5\n", encoding="utf-8")
+
+    def read_and_remove(path: str) -> Site:
+        site = read_site(path)
+        if site.name == "measured":
+            (tmp_path / "carbon.csv").unlink()
+        return site
+
+    monkeypatch.setattr("litgrid.cli.experiments.parts.read_site", read_and_remove)
+    found = sites_of(read_experiment(write(optional_sites=["measured.yaml"])))
+    assert [site.name for _, site in found.present] == ["small"]
+    assert "carbon.csv: found No such file" in found.left_out["measured"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("capacity_kwh: 40", "capacity_kwh: -40"),
+        ("capacity_kwh: 40", "capacity: 40"),
+        ("name: measured", "base: none.yaml"),
+    ],
+)
+def test_whatever_else_is_wrong_with_an_optional_site_is_an_error(
+    write: Write, tmp_path: Path, old: str, new: str
+) -> None:
+    small = (CONFIGS / "sites" / "small.yaml").read_text(encoding="utf-8").replace("name: small", "name: measured", 1)
+    assert old in small
+    (tmp_path / "measured.yaml").write_text(small.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=r"measured\.yaml|none\.yaml"):
+        plan(write(optional_sites=["measured.yaml"]))
+
+
 def test_each_site_has_its_controllers(write: Write, compared: list[list[str]]) -> None:
     final = {"controllers": ["idle"], "site_controllers": {"small": ["uncontrolled", "optimum"]}}
     experiment = read_experiment(write(comparison=final, seeds=1))
@@ -293,6 +333,17 @@ def test_a_part_whose_configuration_changed_is_set_aside(write: Write) -> None:
         assert (old / "seed-0.json").is_file()
 
 
+def test_the_machines_of_a_training_are_noted(write: Write) -> None:
+    part = plan(write())[0]
+    assert part.machines() == []
+    for name in ("old", "first", "second", None, "second"):
+        part.prepare(name)
+        if name != "old":  # which ended before its first checkpoint
+            (part.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            (part.folder / "checkpoints" / "last.ckpt").touch()
+    assert part.machines() == ["first", "second"]
+
+
 def test_what_ended_before_its_first_checkpoint_begins_anew(write: Write) -> None:
     part = plan(write())[0]
     part.prepare()
@@ -323,6 +374,7 @@ def test_an_experiment_runs_whole_and_then_has_nothing_to_do(
     assert [(row["state"], row["status"], row["exit_code"]) for row in figures["parts"]] == [("done", "done", 0)] * 4
     log = Path(figures["parts"][0]["log"]).read_text(encoding="utf-8")
     assert "fit with 3 threads in study/small, W&B's process: False" in log
+    assert plan(Path(call[2]))[0].machines() == [machine_in_words()]
     assert compared == [["small/one/seed-0", "small/two/seed-0", "small/one/seed-1", "small/two/seed-1"]]
     (comparison,) = figures["comparisons"]
     assert comparison == {
@@ -570,3 +622,19 @@ def test_a_missing_file_and_ray_that_is_missing_are_named(write: Write, monkeypa
 def test_the_experiments_that_come_with_the_project(name: str) -> None:
     planned = plan(CONFIGS / "experiments" / f"{name}.yaml")
     assert {part.algorithm for part in planned} == {"sac", "ppo", "a2c"}
+
+
+def test_the_experiment_of_the_results() -> None:
+    """Ten seeds of SHAC on the site, three of each other; measured years where their files are there."""
+    experiment = read_experiment(CONFIGS / "experiments" / "results.yaml")
+    found = Counter((part.site, part.algorithm) for part in parts(experiment))
+    measured = found.pop(("iquitos_measured", "shac"), None)
+    assert measured in (None, 3)
+    assert found == {
+        ("iquitos", "shac"): 10,
+        **{("iquitos", name): 3 for name in ("sac", "ppo", "a2c")},
+        **{(f"iquitos_{name}", "shac"): 3 for name in ("quarter_battery", "design_day", "design_day_v2g")},
+        **{(f"iquitos_no_battery{size}", "shac_sockets"): 3 for size in ("", "_38", "_512")},
+    }
+    for _, site in sites_of(experiment).present:
+        assert ("mpc" in experiment.comparison.on(site.name)) is (site.step_seconds == 3600), "else it takes too long"

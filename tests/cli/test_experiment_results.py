@@ -51,7 +51,8 @@ def config(tmp_path: Path, small_site: Site) -> Path:
         site = replace(small_site, name=name, years=Years(1, 1, 1), fleet=replace(small_site.fleet, groups=[group]))
         plain = json.loads(json.dumps(dataclasses.asdict(site)))
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
-    (tmp_path / "absent.yaml").write_text("name: absent\n", encoding="utf-8")
+    plain |= {"name": "absent", "carbon": {"file": {"path": "none.csv"}}}
+    (tmp_path / "absent.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
     experiment = {
         "name": "study",
         "sites": ["here.yaml", "there.yaml"],
@@ -66,7 +67,7 @@ def config(tmp_path: Path, small_site: Site) -> Path:
         },
     }
     path = tmp_path / "experiment.yaml"
-    path.write_text(yaml.safe_dump(experiment), encoding="utf-8")
+    path.write_text(yaml.safe_dump(experiment, sort_keys=False), encoding="utf-8")
     return path
 
 

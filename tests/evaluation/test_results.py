@@ -171,7 +171,16 @@ def page(found: SiteResults, **changes: Any) -> str:
     site = SitePage(found, "images/results-plant.png", [], [leak], known, None)
     other = dataclasses.replace(site, found=dataclasses.replace(found, site="measured"))
     given: Figures = {"left_out": {}, "measured": {"plant": "measured"}, "moved": []}
-    return render(Page("litgrid experiment", "a machine", [site, other], **{**given, **changes}))
+    return render(
+        Page(
+            "litgrid experiment",
+            "a machine",
+            {"another": 2, "not noted": 1},
+            (2, 1),
+            [site, other],
+            **{**given, **changes},
+        )
+    )
 
 
 def test_the_page_has_all_of_it(found: SiteResults) -> None:
@@ -179,12 +188,16 @@ def test_the_page_has_all_of_it(found: SiteResults) -> None:
     line = next(line for line in text.splitlines() if line.startswith("| shac | 3 |"))
     assert [cell.strip() for cell in line.split("|")[1:-1]] == [
         *("shac", "3", "165 (154 to 176)", "150", "75", "0.1", "100.00"),
-        *("60.0 (50.0 to 70.0)", "75.0 (62.5 to 87.5)", "62.5", "88.9 (83.3 to 94.4)", "88.9 (83.3 to 94.4)", "4.0"),
+        *("60.0 (50.0 to 70.0)", "75.0 (62.5 to 87.5)", "62.5"),
+        *("80.0 (75.0 to 85.0)", "88.9 (83.3 to 94.4)", "88.9 (83.3 to 94.4)", "4.0"),
     ]
     assert "| shac | bill, served | 75.0, 62.5, 87.5 | 25.0 |" in text
     assert "shac beats water_filling." in text
     assert "| uncontrolled | 160 | 176 | 160 |" in text
-    assert "absent: left out: found no file" in text
+    assert "absent is left out, as a file of its data is not here." in text
+    assert "found no file" not in text, "names of folders are no results"
+    said = "Made on: a machine. Trained on: another (2 runs); not noted (1 run); 2 at a time, 1 thread each."
+    assert said in text
     assert "| measured | shac | 75.0 (62.5 to 87.5) | 75.0 (62.5 to 87.5) | +0.0 |" in text
     assert "**Passed**: none." in text
     assert "**Passed**: no decision changes with what is not known." in text

@@ -38,9 +38,11 @@ def marked_load(folder: Path) -> LoadFile:
 
 
 def marked_weather(site: Site, folder: Path) -> WeatherFile:
-    """A measured year of clear sky in which every day has its own temperature."""
+    """A measured year in which every day has its own temperature, and its own share of the clear sky's irradiance."""
     clear = sky(site)
-    table = pd.DataFrame({f"{key}_w_per_m2": clear.clear[key] for key in ("ghi", "dni", "dhi")}, index=clear.stamps)
+    share = 0.4 + 0.001 * np.asarray(clear.stamps.dayofyear)
+    values = {f"{key}_w_per_m2": share * clear.clear[key] for key in ("ghi", "dni", "dhi")}
+    table = pd.DataFrame(values, index=clear.stamps)
     table["temp_air_c"], table["wind_speed_m_per_s"] = 10.0 + 0.05 * np.asarray(clear.stamps.dayofyear), 1.0
     path: Any = folder / "weather.csv"
     table[clear.stamps.year == clear.stamps[-1].year].tz_localize(None).to_csv(path, index_label="datetime")

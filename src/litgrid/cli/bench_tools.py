@@ -55,6 +55,14 @@ def machine() -> Figures:
     }
 
 
+def machine_in_words() -> str:
+    """The same in short, for a page."""
+    found = machine()
+    gpu = f", {found['gpu']}" if found["gpu"] else ""
+    versions = f"Python {found['python']}, torch {found['torch']}"
+    return f"{found['cpu']}, {found['cores']} cores{gpu}, {platform.system()} {platform.machine()}, {versions}"
+
+
 def _cpu() -> str:
     """Name of the processor; Linux keeps it in a file alone."""
     info = Path("/proc/cpuinfo")

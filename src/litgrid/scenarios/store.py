@@ -18,7 +18,7 @@ from typing import Any
 
 from tensordict import TensorDict
 
-from litgrid.errors import InputError
+from litgrid.errors import InputError, MissingFile
 from litgrid.scenarios import build as generator
 from litgrid.scenarios import scenario_set, summary
 from litgrid.scenarios.check import check
@@ -109,7 +109,8 @@ def _checksum(file: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        raise InputError(f"{file}: found {error.strerror}, expected a file that can be read") from error
+        kind = MissingFile if isinstance(error, FileNotFoundError) else InputError
+        raise kind(f"{file}: found {error.strerror}, expected a file that can be read") from error
 
 
 def _keep(scenarios: ScenarioSet, kept: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from litgrid.errors import InputError
 
+NO_FILE = ": found no file "
 TYPES = {"<class 'float'>": "a number", "<class 'int'>": "a whole number", "<class 'str'>": "a text"}
 
 
@@ -63,7 +64,7 @@ def explain(message: str, kind: type) -> str:
     if match := re.search(r"Expected an? (.+?)\. Got value: (.+)", message):
         return f"{nested}: found {match[2]}, expected {_kind(match[1])}"
     if match := re.search(r"File does not exist: '([^']+)'", message):
-        return f"{nested}: found no file {match[1]}, expected one that can be read"
+        return f"{nested}{NO_FILE}{match[1]}, expected one that can be read"
     return _joined(message)
 
 

@@ -15,10 +15,10 @@ from typing import Literal, TypeVar
 from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import Path_fr
 
-from litgrid.errors import InputError
+from litgrid.errors import InputError, MissingFile
 from litgrid.errors import require as _require
 from litgrid.site.bases import bases
-from litgrid.site.explain import explain
+from litgrid.site.explain import NO_FILE, explain
 from litgrid.site.rules import Rules
 from litgrid.site.table import read_columns
 
@@ -620,6 +620,7 @@ def read_site(path: str | Path, overrides: Sequence[str] = ()) -> Site:
 
     Raises:
         InputError: the file is missing or a key is unknown, missing or wrong.
+        MissingFile: what is wrong is that a file of data, which a key names, is not there.
     """
     where = ", based on ".join(map(str, [path, *bases(Path(path))]))
     where = " ".join([where, *overrides])
@@ -630,7 +631,8 @@ def read_site(path: str | Path, overrides: Sequence[str] = ()) -> Site:
     except InputError as error:
         raise InputError(f"{where}, " + str(error).removeprefix("site, ")) from error
     except ArgumentError as error:
-        raise InputError(f"{where}, " + explain(str(error), Site)) from error
+        said = explain(str(error), Site)
+        raise (MissingFile if NO_FILE in said else InputError)(f"{where}, {said}") from error
     return site
 
 

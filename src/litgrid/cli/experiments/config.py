@@ -128,8 +128,8 @@ class Experiment:
     Args:
         name: of its folder, ``<runs>/<name>``.
         sites: files of sites.
-        optional_sites: further ones; one that can't be read, as a file that it names is missing, is left out, and a
-            line says so.
+        optional_sites: further ones; one whose files of data are missing is left out, and a line says so; anything
+            else that is wrong with one is an error.
         algorithms: name in folders and tables -> how the agent is trained; an algorithm may be there several times.
         seeds: how many, from 0 on, or which.
         options: of ``fit``, for all algorithms.

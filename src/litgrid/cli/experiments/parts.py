@@ -19,8 +19,8 @@ from jsonargparse.typing import Path_fr
 from litgrid.algorithms.files import sha256_of, write_whole
 from litgrid.algorithms.saved import BEST, LAST
 from litgrid.cli.experiments.config import NAME, Experiment, Options
-from litgrid.errors import InputError
-from litgrid.site.explain import check_yaml
+from litgrid.errors import InputError, MissingFile
+from litgrid.scenarios import store
 from litgrid.site.rules import Rules
 from litgrid.site.site import Site, read_site
 
@@ -94,8 +94,11 @@ class Part:
             return "done"
         return "unfinished" if any(self.folder.glob("checkpoints/last*.ckpt")) else "new"
 
-    def prepare(self) -> Path | None:
+    def prepare(self, machine: str | None = None) -> Path | None:
         """Make room for the run, and note what it is made from.
+
+        Args:
+            machine: on which it is about to be trained, in words, where that is known.
 
         Returns:
             Where a run with other settings went, or None if there was none.
@@ -105,9 +108,17 @@ class Part:
             moved = self._set_aside()
         elif state == "new" and self.folder.is_dir():  # it ended before its first checkpoint
             shutil.rmtree(self.folder)
-        made_from = {"settings": self.settings, "options": self.options}
+        earlier = self.machines() if state == "unfinished" else []
+        machines = list(dict.fromkeys([*earlier, *([] if machine is None else [machine])]))
+        made_from = {"settings": self.settings, "options": self.options, "machines": machines}
         write_whole(self.record, (json.dumps(made_from, indent=2) + "\n").encode())
         return moved
+
+    def machines(self) -> list[str]:
+        """On which it was trained, in words, the first attempt's first; none where nobody noted them."""
+        known = json.loads(self.record.read_bytes()) if self.record.is_file() else {}
+        found: list[str] = known.get("machines", [])
+        return found
 
     def _set_aside(self) -> Path:
         own = self.folder.parent.relative_to(self.root)
@@ -146,7 +157,7 @@ class Sites(NamedTuple):
 
     Attributes:
         present: file and site.
-        left_out: name of an optional site that can't be read, as a file that it names is missing -> what is wrong.
+        left_out: name of an optional site, a file of whose data is missing -> which one.
     """
 
     present: list[tuple[str, Site]]
@@ -163,15 +174,21 @@ def sites_of(experiment: Experiment) -> Sites:
     optional = [_path(file) for file in experiment.optional_sites]
     for path in [*map(_path, experiment.sites), *optional]:
         try:
-            found.present.append((path, read_site(path)))
-        except InputError as error:
+            found.present.append((path, _with_its_files(path)))
+        except MissingFile as error:
             if path not in optional:
                 raise
-            check_yaml(Path(path))
             found.left_out[str(yaml.safe_load(Path(path).read_bytes()).get("name", Path(path).stem))] = str(error)
     _check_names([*(site.name for _, site in found.present), *found.left_out])
     _check_references(experiment, [*(site.name for _, site in found.present), *found.left_out])
     return found
+
+
+def _with_its_files(path: str) -> Site:
+    """Read a site, and all files that its years are built from."""
+    site = read_site(path)
+    store.key(site)
+    return site
 
 
 def _path(file: Path_fr) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from litgrid.algorithms.agent import load_agent
 from litgrid.algorithms.files import sha256_of, write_whole
 from litgrid.algorithms.saved import BEST
 from litgrid.algorithms.sources import SiteYears
-from litgrid.cli.bench_tools import machine
+from litgrid.cli.bench_tools import machine_in_words
 from litgrid.cli.experiments.config import Experiment, Transfer
 from litgrid.cli.experiments.final import FIGURES
 from litgrid.cli.experiments.parts import COMPARISON, Part, content, sites_of
@@ -61,20 +62,18 @@ class _Writer:
         shown = [site for name, site in self.sites.items() if any(part.site == name for part in self.done)]
         return Page(
             command=command,
-            machine=self._machine(),
+            machine=machine_in_words(),
+            trained_on=self._trained_on(),
+            jobs=(self.experiment.jobs, self.experiment.threads),
             sites=[self._site(site) for site in shown],
             left_out=self.left_out,
             measured=self.asked.measured,
             moved=[row for transfer in self.asked.transfer for row in self._moved(transfer)],
         )
 
-    def _machine(self) -> str:
-        found, experiment = machine(), self.experiment
-        gpu = f", {found['gpu']}" if found["gpu"] else ""
-        return (
-            f"{found['cpu']}, {found['cores']} cores{gpu}, {found['system']}, Python {found['python']}, torch "
-            f"{found['torch']}; {experiment.jobs} trainings at a time, {experiment.threads} threads each"
-        )
+    def _trained_on(self) -> dict[str, int]:
+        """Machines, in words -> how many runs were trained on them alone."""
+        return dict(Counter(", then on ".join(part.machines()) or "not noted" for part in self.done))
 
     def _site(self, site: Site) -> SitePage:
         figures, runs = self._figures(site.name), self._curves(site.name)

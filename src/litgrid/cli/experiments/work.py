@@ -12,6 +12,7 @@ from typing import Literal
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from litgrid.algorithms.signals import StopSignals
+from litgrid.cli.bench_tools import machine_in_words
 from litgrid.cli.experiments.config import Experiment
 from litgrid.cli.experiments.jobs import POLL_SECONDS, Jobs, Processes, RayTasks, job_of
 from litgrid.cli.experiments.parts import Part
@@ -99,6 +100,7 @@ class _Crew:
         self.outcomes: list[Outcome] = []
         self.total = total
         self.began = time.monotonic()
+        self.machine = machine_in_words() if experiment.backend == "process" else None  # Ray chooses one
 
     def work(self, signals: StopSignals) -> list[Outcome]:
         stopping = False
@@ -115,7 +117,7 @@ class _Crew:
 
     def _begin(self, part: Part) -> None:
         verb = "goes on" if part.state() == "unfinished" else "begins"
-        moved = part.prepare()
+        moved = part.prepare(self.machine)
         if moved is not None:
             self.say(f"{part.name}: its configuration has changed; the run that was there is now {moved}")
         self.running[self.jobs.submit(job_of(part, self.experiment))] = part, time.monotonic()

@@ -56,14 +56,18 @@ class Page:
     Attributes:
         command: that makes it.
         machine: on which, in words.
+        trained_on: machines, in words -> how many runs were trained there.
+        jobs: trainings at a time, and threads of each.
         sites: in their order.
-        left_out: name of a site -> why it is not here.
+        left_out: name of a site -> which file of its data is missing.
         measured: site of generated years -> the same with years from measured files.
         moved: agents on other sites.
     """
 
     command: str
     machine: str
+    trained_on: Mapping[str, int]
+    jobs: tuple[int, int]
     sites: list[SitePage]
     left_out: Mapping[str, str]
     measured: Mapping[str, str]
@@ -72,8 +76,8 @@ class Page:
 
 def render(page: Page) -> str:
     """Write the page."""
-    parts = ["# Results", f"    {page.command}", f"Made and trained on {page.machine}.", DEFINITIONS]
-    parts += [f"{site}: left out: {reason}" for site, reason in page.left_out.items()]
+    parts = ["# Results", f"    {page.command}", _machines(page), DEFINITIONS]
+    parts += [f"{site} is left out, as a file of its data is not here." for site in page.left_out]
     for site in page.sites:
         parts += _site(site)
     parts += _measured(page)
@@ -82,6 +86,14 @@ def render(page: Page) -> str:
     parts += ["## No day is in two splits", *_leaks(page.sites)]
     parts += ["## What decisions are made upon", *_knowledge(page.sites)]
     return "\n\n".join(parts) + "\n"
+
+
+def _machines(page: Page) -> str:
+    """Where the page was made, and the runs were trained."""
+    jobs, threads = page.jobs
+    where = "; ".join(f"{machine} ({count(runs, 'run')})" for machine, runs in page.trained_on.items())
+    pace = f"{jobs} at a time, {count(threads, 'thread')} each"
+    return f"Made on: {page.machine}. Trained on: {where}; {pace}."
 
 
 def _site(site: SitePage) -> list[str]:
@@ -108,6 +120,7 @@ def ranking(results: Sequence[Result]) -> Lines:
         "bill gain, %",
         "bill gain served, %",
         "worst",
+        "objective gain, %",
         "objective gain served, %",
         "CO2 gain served, %",
         "minutes",
@@ -130,6 +143,7 @@ def _ranked(result: Result) -> list[str]:
         _gain(gains["bill"]),
         _gain(served),
         DASH if served is None else _percent(served.worst),
+        _gain(gains["objective"]),
         _gain(gains["objective_served"]),
         _gain(gains["co2_served"]),
         f"{max(minutes):.1f}" if minutes else DASH,
@@ -180,7 +194,7 @@ def verdict(one: Verdict) -> str:
 
 def _savings(savings: Sequence[Saving], currency: str) -> Lines:
     lines = [["instead of", f"bill, {currency}", f"objective, {currency}", "CO2, kg"]]
-    return lines + [[s.before, f"{s.bill:,.0f}", f"{s.objective:,.0f}", f"{s.co2_kg:,.0f}"] for s in savings]
+    return lines + [[s.before, *(f"{value:z,.0f}" for value in (s.bill, s.objective, s.co2_kg))] for s in savings]
 
 
 def _flexibility(cases: Sequence[Mapping[str, Any]]) -> Lines:
@@ -262,8 +276,8 @@ def _mark(changed: bool) -> str:
 
 def estimate(found: Estimate) -> str:
     """A figure with its interval."""
-    interval = "" if found.low is None else f" ({found.low:,.0f} to {found.high:,.0f})"
-    return f"{found.value:,.0f}{interval}"
+    interval = "" if found.low is None else f" ({found.low:z,.0f} to {found.high:z,.0f})"
+    return f"{found.value:z,.0f}{interval}"
 
 
 def _gain(found: Gain | None) -> str:
@@ -279,4 +293,4 @@ def _points(found: Estimate | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.1f}"
+    return f"{100.0 * share:z.1f}"
