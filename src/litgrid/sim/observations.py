@@ -12,6 +12,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from litgrid.sim.actions import need_share
 from litgrid.sim.physics import State
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.tables import FORECAST_ERRORS
@@ -44,6 +45,7 @@ EXOGENOUS = {
 """Site features that no action changes."""
 ENDOGENOUS = {
     "bess_soc": "SOC of the battery",
+    "vehicles": "what vehicles would take in this step if they charged at once / the power of all sockets",
     "peak": "highest import of the month so far / the site's typical peak load, a column for each demand charge",
 }
 """Site features that actions change."""
@@ -131,8 +133,10 @@ def exogenous(view: View) -> Tensor:
 
 
 def endogenous(view: View) -> list[Tensor]:
-    """The features of ``ENDOGENOUS``, [B, 1] and [B, D]."""
-    return [view.bess_soc.unsqueeze(-1), view.peak_kw * (1.0 / scales(view.site)["load"])]
+    """The features of ``ENDOGENOUS``, [B, 1], [B, 1] and [B, D]."""
+    share = view.socket_power_kw / view.socket_power_kw.sum().clamp(min=1e-6)
+    vehicles = (need_share(view) @ share).unsqueeze(-1)
+    return [view.bess_soc.unsqueeze(-1), vehicles, view.peak_kw * (1.0 / scales(view.site)["load"])]
 
 
 def sockets(view: View) -> list[Tensor]:

@@ -45,7 +45,7 @@ def site_bounds(site: Site) -> Bounds:
     }
     larger = max(scale["load"], scale["pv"])
     bounds = {key: (-1.0, 1.0) for key in SITE_FEATURES if key.endswith(("_sin", "_cos"))}
-    bounds |= dict.fromkeys(("month_elapsed", "demand_counted", "bess_soc"), (0.0, 1.0))
+    bounds |= dict.fromkeys(("month_elapsed", "demand_counted", "bess_soc", "vehicles"), (0.0, 1.0))
     bounds |= {key: (0.0, highest[key]) for key in ("pv", "load")}
     bounds |= {key: (0.0, highest[unit]) for key, (_, unit, _) in FORECASTS.items()}
     bounds |= {key: (-highest[what] / ERROR_SHARE, highest[what] / ERROR_SHARE) for key, what in ERRORS.items()}
