@@ -14,6 +14,7 @@ from torchrl.envs import check_env_specs
 
 from litgrid import controllers
 from litgrid.algorithms.environments import make_env, rule_of
+from litgrid.controllers.uncontrolled import charge_at_once
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.action_maps import ActionMap, Residual, RuleName, highest_import_kw, physical, plain
@@ -119,6 +120,21 @@ def test_one_action_for_all_sockets_is_that_of_each(scenarios: ScenarioSet, batt
     action = torch.tensor([[0.3, -0.2, 0.7]], dtype=torch.float64)[:, 2 - site :]
     wide = torch.cat([action[:, :-1], action[:, -1:].expand(-1, 5)], 1)
     torch.testing.assert_close(physical(together, view, action), physical(each, view, wide), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("battery", ["raw", "band", "residual"])
+def test_without_actions_of_sockets_vehicles_charge_at_once(scenarios: ScenarioSet, battery: Any) -> None:
+    """Or as the rule has them, which is at once for water filling; the battery does what it would."""
+    left, each = (map_of(EnvConfig(battery=battery, socket_actions=how), scenarios) for how in ("none", "each"))
+    site = 2 if battery == "band" else 1
+    assert left.lowest(torch.zeros(5)).tolist() == [-1.0] * site
+    assert left.lowest(torch.zeros(0)).tolist() == [-1.0] * site
+    view = with_vehicle(view_at(scenarios), soc=0.5, required=0.9, left=3.0)
+    action = torch.tensor([[0.3, -0.2]], dtype=torch.float64)[:, 2 - site :]
+    found = left(view, action)
+    torch.testing.assert_close(found.sockets, charge_at_once(view))
+    at_once = torch.cat([action, torch.full((1, 5), 0.0 if battery == "residual" else 1.0)], 1)
+    torch.testing.assert_close(found.bess, each(view, at_once).bess)
 
 
 def test_one_action_needs_sockets(scenarios: ScenarioSet) -> None:

@@ -42,9 +42,9 @@ class Spaces:
     Attributes:
         shapes: name of each observation, and its shape without the batch: ``observation``, or ``site``, ``sockets``
             and ``mask``.
-        low: [K + N], lowest action of the K batteries and the N sockets, or of all sockets together.
+        low: [K + N], lowest action of the K batteries and the N sockets, of all sockets together, or of none.
         high: [K + N], highest action.
-        together: one action is that of all sockets.
+        together: one action is that of all sockets, or none is.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -57,7 +57,7 @@ class Spaces:
         """Return those of an environment."""
         shapes = {key: tuple(spec.shape[1:]) for key, spec in env.observation_spec.items()}
         bounds = env.action_spec.space
-        together = isinstance(env, WindowEnv) and env.config.socket_actions == "one"
+        together = isinstance(env, WindowEnv) and env.config.socket_actions != "each"
         return cls(shapes, bounds.low[0].clone(), bounds.high[0].clone(), together)
 
     @property

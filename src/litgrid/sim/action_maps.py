@@ -187,6 +187,31 @@ class Together(ActionMap):
         return self._each(view, torch.cat([action[:, :-1], sockets], -1))
 
 
+class Left(ActionMap):
+    """As another map, but the agent has no action for sockets: A is 1, or 2 with a band.
+
+    Args:
+        each: the map, with an action for each socket.
+        action: that every socket gets: 1 for as much as it needs at once, 0 for what the rule of a residual does.
+    """
+
+    def __init__(self, each: ActionMap, action: float) -> None:
+        self._each, self._action = each, action
+
+    def told(self, view: View) -> list[Tensor]:
+        """As the map's own."""
+        return self._each.told(view)
+
+    def lowest(self, sockets: Tensor) -> Tensor:
+        """As the map's own, without the sockets."""
+        lowest = self._each.lowest(sockets)
+        return lowest[: len(lowest) - len(sockets)]
+
+    def __call__(self, view: View, action: Tensor) -> Physical:
+        """Give every socket its action."""
+        return self._each(view, torch.cat([action, torch.full_like(view.ev_soc, self._action)], -1))
+
+
 def highest_import_kw(site: Site) -> float:
     """The load's typical peak with all vehicles at full power: the scale of a band's limits."""
     return site.load.peak_kw + sum(group.sockets * group.power_kw for group in site.fleet.groups)

@@ -20,7 +20,7 @@ from torchrl.envs import EnvBase
 from litgrid.errors import InputError
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.scenarios.scenario_set import ScenarioSet
-from litgrid.sim.action_maps import ActionMap, Band, Battery, Raw, Residual, Rule, RuleName, Together
+from litgrid.sim.action_maps import ActionMap, Band, Battery, Left, Raw, Residual, Rule, RuleName, Together
 from litgrid.sim.actions import Mapping
 from litgrid.sim.compiling import compiled
 from litgrid.sim.district_rewards import Kind
@@ -60,7 +60,8 @@ class EnvConfig:
         sockets: ``floor`` maps each socket's action onto what keeps the required SOC within reach, up to what can pay;
             ``raw`` leaves service to the agent. ``level`` and ``raw_level`` let it say up to which import vehicles
             charge, with what the floor demands above it or without.
-        socket_actions: an action for each socket, or ``one`` for all of them together (not of imported data sets).
+        socket_actions: an action for each socket, ``one`` for all of them together, or ``none``: vehicles charge at
+            once, or as a residual's rule has them (``sockets: floor``; not of imported data sets).
         battery: ``raw`` takes the agent's action as the battery's power; ``residual`` adds it to what a rule does,
             sockets included; ``band`` lets the agent say between which imports the battery acts (docs/actions.md).
         rule: (``residual`` alone) that the agent starts from, with the numbers of the site's rules.
@@ -84,7 +85,7 @@ class EnvConfig:
     window_hours: int | Literal["month"] | None = 48
     observation: Literal["flat", "entity", "citylearn"] = "flat"
     sockets: Mapping = "floor"
-    socket_actions: Literal["each", "one"] = "each"
+    socket_actions: Literal["each", "one", "none"] = "each"
     battery: Battery = "raw"
     rule: RuleName = "water_filling"
     span: float = 1.0
@@ -104,9 +105,11 @@ class EnvConfig:
             found = getattr(self, key)
             if self.battery != "residual" and found != default:
                 raise InputError(f"{key}: found {found} with battery {self.battery}, expected battery residual")
+        if self.socket_actions == "none" and self.sockets != "floor":
+            raise InputError(f"sockets: found {self.sockets} with socket_actions none, expected floor")
         if "level" in self.sockets:
             for key, wrong, right in (
-                ("socket_actions", self.socket_actions == "each", "one"),
+                ("socket_actions", self.socket_actions != "one", "one"),
                 ("battery", self.battery == "residual", "raw or band"),
             ):
                 if wrong:
@@ -122,7 +125,13 @@ class EnvConfig:
             InputError: a residual, and there is none.
         """
         each = self._each(rule)
-        return Together(each) if self.socket_actions == "one" else each
+        match self.socket_actions:
+            case "each":
+                return each
+            case "one":
+                return Together(each)
+            case "none":
+                return Left(each, 0.0 if self.battery == "residual" else 1.0)
 
     def _each(self, rule: Rule | None) -> ActionMap:
         match self.battery:
