@@ -166,16 +166,27 @@ def test_the_matrix_and_its_commands(write: Write, tmp_path: Path) -> None:
         "fit",
         f"--config={tmp_path / 'one.yaml'}",
         f"--config={tmp_path / 'two.yaml'}",
+        "--data.site=null",
         f"--data.site={CONFIGS / 'sites' / 'iquitos.yaml'}",
         f"--runs={Path('runs') / 'study'}",
         "--experiment=iquitos",
         "--label=two",
         "--seed_everything=1",
-        '--model.budget={"total_frames": 8}',
         "--model.discount=0.5",
+        '--model.budget={"total_frames": 8}',
         "--trainer.logger=false",
         "--data.site.name=b",
     ]
+
+
+def test_a_part_trains_on_its_site_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the small site leaves out has its default, and is not what the configuration's own site says."""
+    part = plan(CONFIGS / "experiments" / "smoke.yaml")[0]
+    with pytest.raises(SystemExit):
+        main([*part.command, "--print_config"])
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert yaml.safe_load(Path(CONFIGS / "sites" / "iquitos.yaml").read_bytes())["pv"]["inverters"] == 2
+    assert (config["data"]["site"]["name"], config["data"]["site"]["pv"]["inverters"]) == ("small", 1)
 
 
 def test_algorithms_have_seeds_by_site(write: Write) -> None:

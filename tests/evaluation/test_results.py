@@ -204,6 +204,14 @@ def test_the_page_has_all_of_it(found: SiteResults) -> None:
     assert max(map(len, ranking(found.results))) == min(map(len, ranking(found.results)))
 
 
+def test_a_site_without_an_optimum_has_no_gains() -> None:
+    bills = {name: rows for name, rows in BILLS.items() if "optimum" not in name}
+    text = page(site_results(figures(bills), {}))
+    line = next(line for line in text.splitlines() if line.startswith("| shac | 3 |"))
+    assert [cell.strip() for cell in line.split("|")[8:-1]] == ["-"] * 7
+    assert "shac beats water_filling." in text
+
+
 def test_the_page_says_what_failed(found: SiteResults) -> None:
     text = page(found, shared=3, future=True)
     assert "**Failed**: 6 are in two." in text

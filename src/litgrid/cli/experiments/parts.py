@@ -234,7 +234,8 @@ def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: i
         "label": algorithm,
         "seed_everything": seed,
     }
-    options = [*(f"--config={config}" for config in configs), *_arguments(own), *_arguments(given)]
+    clear = "--data.site=null"  # else what the site's file leaves out would be that of the configurations' site
+    options = [*(f"--config={config}" for config in configs), clear, *_arguments(own), *_arguments(given)]
     made_from = {
         "configs": [yaml.safe_load(Path(config).read_bytes()) for config in configs],
         "site": content(dataclasses.replace(site, rules=Rules())),  # training does not look at them

@@ -38,7 +38,7 @@ def draw(title: str, currency: str, curves: Mapping[str, Sequence[Curve]], refer
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_title(title, loc="left", fontweight="bold")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
