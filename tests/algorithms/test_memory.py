@@ -129,7 +129,7 @@ def test_a_buffer_that_does_not_fit_is_refused_with_the_capacity_that_would(
     large.replay = dataclasses.replace(large.replay, capacity=1_000_000)
     monkeypatch.setattr("litgrid.algorithms.remedies.free_bytes", lambda _: 0.5e9)
     monkeypatch.setattr("litgrid.algorithms.memory.free_bytes", lambda _: 0.5e9)
-    expected = r"^model.replay.capacity: found 1,000,000, which takes 1.59 GB of .*; 0.50 GB are free, at most .* would"
+    expected = r"^model.replay.capacity: found 1,000,000, which takes 1.63 GB of .*; 0.50 GB are free, at most .* would"
     with pytest.raises(InputError, match=expected) as raised:
         refuse_what_does_not_fit(large, source, make_trainer())
     right = int(str(raised.value).split("at most ")[1].split(" ")[0].replace(",", ""))

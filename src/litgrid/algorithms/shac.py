@@ -3,6 +3,7 @@
 # ruff: noqa: B008 (the defaults are frozen dataclasses)
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -21,8 +22,6 @@ from litgrid.algorithms.horizons import Horizons
 from litgrid.algorithms.networks import Network, Spaces, make_gaussian_actor, make_value
 from litgrid.errors import InputError
 from litgrid.sim.env import EnvConfig
-
-GROUPS = ("actor", "critic")
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,8 @@ class SHAC(Algorithm):
         discount: gamma, of a step.
         regression: how V(s) follows its targets.
         learning_rates: of the optimiser.
+        averaging: decay of the moving average of the policy's weights after each batch, which is the policy that is
+            validated and kept (Polyak and Juditsky 1992); 0 for the trained one itself.
         initial_spread: of the actions at the start, as a share of half their range.
         clip_norm: highest norm of the gradient of each group of parameters.
         seed: of environments and exploration; ``seed_everything`` of the configuration.
@@ -127,6 +128,7 @@ class SHAC(Algorithm):
         discount: float = 0.99,
         regression: Regression = Regression(),
         learning_rates: LearningRates = LearningRates(),
+        averaging: float = 0.0,
         initial_spread: float = 0.1,
         clip_norm: float = 1.0,
         seed: int = 0,
@@ -147,6 +149,7 @@ class SHAC(Algorithm):
         self.discount = discount
         self.regression = regression
         self.learning_rates = learning_rates
+        self.averaging = averaging
         self.initial_spread = initial_spread
         for key, found, expected in (
             ("env.backend", env.backend, "litgrid"),
@@ -158,6 +161,8 @@ class SHAC(Algorithm):
             raise InputError("execution: found cuda_graph, expected eager or compiled for SHAC")
         if not 0.0 <= discount <= 1.0:
             raise InputError(f"discount: found {discount}, expected a number from 0 to 1")
+        if not 0.0 <= averaging < 1.0:
+            raise InputError(f"averaging: found {averaging}, expected at least 0 and below 1")
 
     def check_processes(self, processes: int) -> None:
         """Refuse more than one: an update is of the policy or of the critic, and processes wait for both.
@@ -174,11 +179,12 @@ class SHAC(Algorithm):
 
     def make_collector(self, env: EnvBase) -> Horizons:
         """Collect in this process, with gradients."""
-        return Horizons(env, self.actor, self.collection.frames_per_batch // self.collection.envs)
+        return Horizons(env, self.learner, self.collection.frames_per_batch // self.collection.envs)
 
     def build(self, spaces: Spaces) -> None:
         """Make actor, critic, target critic and loss."""
-        self.actor = self.make_actor(spaces)
+        self.learner = self.make_actor(spaces)
+        self.actor = copy.deepcopy(self.learner).requires_grad_(requires_grad=False)
         self.critic = make_value(spaces, self.critic_network)
         follow = get_ema_multi_avg_fn(1.0 - self.regression.target_rate)  # type: ignore[no-untyped-call]
         self.target = AveragedModel(self.critic, multi_avg_fn=follow).requires_grad_(requires_grad=False)
@@ -187,9 +193,10 @@ class SHAC(Algorithm):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return actor and critic."""
+        modules = {"actor": self.learner, "critic": self.critic}
         return [
-            {"name": name, "params": list(getattr(self, name).parameters()), "lr": getattr(self.learning_rates, name)}
-            for name in GROUPS
+            {"name": name, "params": list(module.parameters()), "lr": getattr(self.learning_rates, name)}
+            for name, module in modules.items()
         ]
 
     def training_step(self, batch: int, batch_idx: int) -> None:
@@ -203,6 +210,7 @@ class SHAC(Algorithm):
         """Make one update of the policy, then some of the critic (equations in docs/shac.md)."""
         with self.stopwatch.measure("update"):
             losses = self.optimize(TensorDict({"horizon_return": self.horizon_return(batch)}))
+            self.average()
             frames = self.with_targets(batch.detach())
             explained = self.explained_variance(frames)
             for minibatch in self.minibatches(frames):
@@ -214,6 +222,14 @@ class SHAC(Algorithm):
             "policy/spread": (batch["scale"][0, 0].detach() / self.half_range).mean(),
             "shac/explained_variance": explained,
         }
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Let the policy that is kept follow the trained one: at first as the mean of all so far."""
+        batch = self.collection.frames_per_batch
+        rate = max(1.0 - self.averaging, batch / max(batch, self.frames))
+        for kept, trained in zip(self.actor.parameters(), self.learner.parameters(), strict=True):
+            kept.lerp_(trained, rate)
 
     def horizon_return(self, batch: TensorDictBase) -> Tensor:
         """Discounted rewards of each environment and the value of what follows them, over the steps: [envs].
