@@ -31,7 +31,7 @@ def test_bench_sim_reports_every_row(
         assert row["start_hours"] > 1000
     assert figures["machine"]["cpu_memory_gb_per_s"] > 0
     # action, battery and sockets; 6 tables, SOCs read and written; 157 site features and 7 per socket
-    assert cpu[0]["bytes_per_step"] == 4 * ((1 + 4) + 6 * 4 + 2 * 4 + 157 + 7 * 4)
+    assert cpu[0]["bytes_per_step"] == 4 * ((1 + 4) + 6 * 4 + 2 * 4 + 162 + 7 * 4)
     for row in figures["rows"]:
         assert row["steps_per_second"] > 0
         assert (row["ratio_to_citylearn"] is None) == NO_CITYLEARN
@@ -91,6 +91,6 @@ def test_memory_is_that_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_memory, "YEARS", 1)
     monkeypatch.setattr(bench_memory, "SOCKETS", 4)
     memory = bench_memory.measure()
-    # a row: 10 series, 2 bookings, 3 parts for each socket, and 155 features of the observation
-    assert memory["table_bytes"] == 4 * 8761 * (10 + 2 + 3 * 4 + 155)
+    # a row: 14 series, 2 bookings, 3 parts for each socket, and 159 features of the observation
+    assert memory["table_bytes"] == 4 * 8761 * (14 + 2 + 3 * 4 + 159)
     assert memory["peak_bytes"] >= memory["scenarios_peak_bytes"] >= memory["program_bytes"] > 0

@@ -118,15 +118,11 @@ def forecast_errors(scenarios: ScenarioSet, year: int, what: str) -> Tensor:
     """What PV or load have been above their day-ahead forecast, means over ``FORECAST_ERRORS``, [T, 2]."""
     site = scenarios.site
     actual, forecast = (scenarios.series[f"{what}{kind}_kw"][year].double() for kind in ("", "_day_ahead"))
-    error = actual - forecast
-    days = error.view(-1, site.steps_per_day)
-    today = (days.cumsum(-1) / torch.arange(1, site.steps_per_day + 1, device=days.device)).flatten()
-    steps = max(1, round(LATELY_HOURS / site.step_hours))
-    sums = torch.cat([error.new_zeros(1), error.cumsum(0)])
-    count = torch.arange(1, len(error) + 1, device=error.device).clamp(max=steps)
-    rows = torch.arange(1, len(error) + 1, device=error.device)
-    lately = (sums[rows] - sums[rows - count]) / count
-    return torch.stack([today, lately], -1)
+    sums = torch.cat([actual.new_zeros(1), (actual - forecast).cumsum(0)])
+    row = torch.arange(len(actual), device=actual.device)
+    lately = round(LATELY_HOURS / site.step_hours)
+    spans = (row % site.steps_per_day + 1, (row + 1).clamp(max=lately))  # steps, the present one included
+    return torch.stack([(sums[row + 1] - sums[row + 1 - span]) / span for span in spans], -1)
 
 
 def _clock(site: Site, steps: int, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
