@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ FIRST: Settings = {
     "env.rule": "self_consumption",
     "env.span": 0.5,
     "env.reward_scale": 0.001,
+    "env.stored_per_kwh": 0.0,
     "env.unserved_weight": 1.0,
     "env.compile": False,
     "collection.envs": 4,
@@ -78,6 +80,7 @@ SECOND: Settings = {
     "env.rule": "water_filling",
     "env.span": 0.25,
     "env.reward_scale": 0.002,
+    "env.stored_per_kwh": 0.5,
     "env.unserved_weight": 3.0,
     "env.compile": True,
     "collection.envs": 6,
@@ -179,6 +182,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
             "regression.epochs": 2,
             "regression.minibatch": 8,
             "regression.target_rate": 0.1,
+            "averaging": 0.25,
             "learning_rates.actor": 0.002,
             "learning_rates.critic": 0.007,
             "learning_rates.final": 1.0,
@@ -190,6 +194,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
             "regression.epochs": 3,
             "regression.minibatch": 12,
             "regression.target_rate": 0.3,
+            "averaging": 0.5,
             "learning_rates.actor": 0.0005,
             "learning_rates.critic": 0.004,
             "learning_rates.final": 0.5,
@@ -312,14 +317,41 @@ def _parameters(live: Live, name: str) -> Any:
     return live.loss.actor_network_params if name == "actor" else live.loss.qvalue_network_params
 
 
-def _reward_scale(live: Live) -> float:
-    """Of steps in several windows: one where PV covers the load may cost nothing."""
-    rewards = costs = 0.0
+def _earned(live: Live) -> tuple[float, float, float]:
+    """Rewards, energy stored and costs of steps in several windows: one where PV covers the load may cost nothing."""
+    rewards = stored = costs = 0.0
     for _ in range(12):
-        rewards -= float(live.env.rand_step(live.env.reset())["next", "reward"].sum())
+        start = live.env.reset()
+        before = live.env.state.bess_soc.clone()
+        rewards += float(live.env.rand_step(start)["next", "reward"].sum())
+        stored += float((live.env.state.bess_soc - before).sum()) * live.env.simulator.params.bess_capacity_kwh
         found, weight = live.env.costs, live.env.config.unserved_weight
         costs += float((found.total + (weight - 1.0) * found.unserved).sum())
-    return rewards / costs
+    return rewards, stored, costs
+
+
+def _reward_scale(live: Live) -> float:
+    rewards, stored, costs = _earned(live)
+    return float(rewards / (stored * live.env.config.stored_per_kwh - costs))
+
+
+def _stored_per_kwh(live: Live) -> float:
+    rewards, stored, costs = _earned(live)
+    return float(round((rewards / live.env.config.reward_scale + costs) / stored, 5))
+
+
+def _averaging(live: Live) -> float:
+    """What is left of the policy that is kept when it follows the trained one once more."""
+    assert isinstance(live.algorithm, SHAC)
+    kept, trained = (next(module.parameters()) for module in (live.algorithm.actor, live.algorithm.learner))
+    before = (kept - trained).detach().norm()
+    live.algorithm.average()
+    return float((kept - trained).detach().norm() / before)
+
+
+def _rule_name(live: Live) -> str:
+    rule = _each(live)._rule
+    return str((rule.args[0] if isinstance(rule, partial) else rule).__self__.name)
 
 
 def _discount(live: Live) -> float:
@@ -424,10 +456,11 @@ PROBES: dict[str, Probe] = {
     "env.sockets": lambda live: next(name for name, around in AROUND.items() if _each(live)._around is around),
     "env.socket_actions": lambda live: "one" if isinstance(live.env._map, Together) else "each",
     "env.battery": lambda live: type(_each(live)).__name__.lower(),
-    "env.rule": lambda live: _each(live)._rule.__self__.name,
+    "env.rule": _rule_name,
     "env.span": lambda live: _each(live)._span,
     "env.reward": lambda live: live.env.config.reward,
     "env.reward_scale": _reward_scale,
+    "env.stored_per_kwh": _stored_per_kwh,
     "env.unserved_weight": lambda live: live.env.config.unserved_weight,
     "env.compile": lambda live: live.compiled,
     "collection.envs": lambda live: live.env.batch_size[0],
@@ -441,6 +474,7 @@ PROBES: dict[str, Probe] = {
     "critic_network.hidden": lambda live: _widths(_critic(live)),
     "critic_network.sockets": lambda live: _sockets(_critic(live)),
     "critic_network.activation": lambda live: _activations(_critic(live)),
+    "averaging": _averaging,
     "clip_norm": lambda live: max(live.norms),
     "matmul": lambda _: torch.get_float32_matmul_precision(),
     "execution": _execution,

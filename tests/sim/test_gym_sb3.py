@@ -63,4 +63,4 @@ def test_the_example_of_many_sites(
     scenarios: ScenarioSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_example(1, scenarios, monkeypatch)
-    assert capsys.readouterr().out.splitlines()[-1] == "(64, 194) (64,) (64,)"
+    assert capsys.readouterr().out.splitlines()[-1] == "(64, 199) (64,) (64,)"

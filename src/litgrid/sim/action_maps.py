@@ -7,6 +7,7 @@ is. docs/actions.md has the table.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -43,7 +44,11 @@ Rule = Callable[[View], Advice]
 
 def plain(act: Callable[[View], Tensor]) -> Rule:
     """Make a rule of what decides without telling why."""
-    return lambda view: Advice(act(view), view.load_kw.new_empty(len(view.step), 0))
+    return partial(_advise, act)
+
+
+def _advise(act: Callable[[View], Tensor], view: View) -> Advice:
+    return Advice(act(view), view.load_kw.new_empty(len(view.step), 0))
 
 
 class Physical(NamedTuple):
