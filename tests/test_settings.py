@@ -295,7 +295,7 @@ def _at_rate(live: Live, name: str, module: Any) -> float:
 
 def _final(live: Live) -> float:
     """The share of the learning rate that is left when all batches are done, from what was left before the last."""
-    left = _rate(live, "actor", live.algorithm.actor) / live.config.model.init_args.learning_rates.actor
+    left = _rate(live, "actor", _parameters(live, "actor")) / live.config.model.init_args.learning_rates.actor
     return float(1.0 - (1.0 - left) * len(live.updates) / (len(live.updates) - 1))
 
 
@@ -312,6 +312,8 @@ def _critic(live: Live) -> nn.Module:
 
 def _parameters(live: Live, name: str) -> Any:
     """What holds the parameters of actor or critic; SAC's are in its loss."""
+    if isinstance(live.algorithm, SHAC) and name == "actor":
+        return live.algorithm.learner
     if isinstance(live.algorithm, OnPolicy | SHAC):
         return getattr(live.algorithm, name)
     return live.loss.actor_network_params if name == "actor" else live.loss.qvalue_network_params
@@ -346,7 +348,7 @@ def _averaging(live: Live) -> float:
     kept, trained = (next(module.parameters()) for module in (live.algorithm.actor, live.algorithm.learner))
     before = (kept - trained).detach().norm()
     live.algorithm.average()
-    return float((kept - trained).detach().norm() / before)
+    return round(float((kept - trained).detach().norm() / before), 3)
 
 
 def _rule_name(live: Live) -> str:
