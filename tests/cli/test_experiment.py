@@ -309,6 +309,22 @@ def test_numbers_of_rules_count_for_the_comparison_alone(
     assert plan(write(options={"data.site.battery.power_kw": 1}))[0].rules is None
 
 
+def test_a_residual_is_made_from_the_rule_that_it_changes(write: Write, tmp_path: Path) -> None:
+    site = (CONFIGS / "sites" / "small.yaml").read_text(encoding="utf-8").split("rules:")[0]
+    residual = {"env": {"battery": "residual"}}
+    (tmp_path / "two.yaml").write_text(
+        yaml.safe_dump({"model": {"class_path": "PPO", "init_args": residual}}), encoding="utf-8"
+    )
+    found = []
+    for margin in (0.1, 0.2):
+        text = f"{site}\nrules: {{water_filling: {{load_margin: {margin}}}}}\n"
+        (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+        one, two = plan(write(sites=["site.yaml"], seeds=1))
+        option = plan(write(sites=["site.yaml"], seeds=1, options={"model.env.battery": "residual"}))[0]
+        found.append([one.settings, two.settings, option.settings])
+    assert [old == new for old, new in zip(*found, strict=True)] == [True, False, False]
+
+
 def test_how_far_a_part_is(write: Write) -> None:
     part = plan(write())[0]
     assert part.state() == "new"

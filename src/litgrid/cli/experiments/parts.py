@@ -236,9 +236,11 @@ def _part(experiment: Experiment, algorithm: str, site: Site, path: str, seed: i
     }
     clear = "--data.site=null"  # else what the site's file leaves out would be that of the configurations' site
     options = [*(f"--config={config}" for config in configs), clear, *_arguments(own), *_arguments(given)]
+    settings = [yaml.safe_load(Path(config).read_bytes()) for config in configs]
+    changes_a_rule = '"residual"' in json.dumps([settings, given], default=str)  # else no training looks at rules
     made_from = {
-        "configs": [yaml.safe_load(Path(config).read_bytes()) for config in configs],
-        "site": content(dataclasses.replace(site, rules=Rules())),  # training does not look at them
+        "configs": settings,
+        "site": content(site if changes_a_rule else dataclasses.replace(site, rules=Rules())),
         "options": given,
         "seed": seed,
     }
