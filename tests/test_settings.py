@@ -135,6 +135,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
             "learning_rates.actor": 0.001,
             "learning_rates.critic": 0.002,
             "learning_rates.temperature": 0.003,
+            "learning_rates.final": 1.0,
             "temperature.initial": 0.2,
             "temperature.target_entropy_per_action": -1.5,
             "discount": 0.9,
@@ -150,6 +151,7 @@ OWN: dict[str, tuple[Settings, Settings]] = {
             "learning_rates.actor": 0.004,
             "learning_rates.critic": 0.005,
             "learning_rates.temperature": 0.006,
+            "learning_rates.final": 0.5,
             "temperature.initial": 0.4,
             "temperature.target_entropy_per_action": -0.5,
             "discount": 0.95,
@@ -285,10 +287,8 @@ def _sockets(network: nn.Module) -> int:
 
 
 def _at_rate(live: Live, name: str, module: Any) -> float:
-    """The learning rate that has fallen, or not, since the start; it is lowered before each batch, but for SAC."""
+    """The learning rate that has fallen, or not, since the start; it is lowered before each batch."""
     now = _rate(live, name, module)
-    if not isinstance(live.algorithm, SHAC | OnPolicy):
-        return now
     over = 1.0 - 1.0 / len(live.updates)
     return float(now / (1.0 - (1.0 - live.algorithm.learning_rates.final) * over))
 
@@ -489,7 +489,7 @@ PROBES: dict[str, Probe] = {
     "replay.warmup_frames": lambda live: (live.updates.count(0) + 1) * live.algorithm.frames // len(live.updates),
     "learning_rates.actor": lambda live: _at_rate(live, "actor", _parameters(live, "actor")),
     "learning_rates.critic": lambda live: _at_rate(live, "critic", _parameters(live, "critic")),
-    "learning_rates.temperature": lambda live: _rate(live, "temperature", nn.ParameterList([live.loss.log_alpha])),
+    "learning_rates.temperature": lambda live: _at_rate(live, "temperature", nn.ParameterList([live.loss.log_alpha])),
     "learning_rates.final": _final,
     "temperature.initial": lambda live: live.untrained["loss.log_alpha"].exp(),
     "temperature.target_entropy_per_action": lambda live: live.loss.target_entropy / live.env.action_spec.shape[-1],

@@ -39,6 +39,16 @@ from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import World, make_world
 
 
+def check_final(share: float) -> None:
+    """Refuse what can't be left of the learning rates at the end of the budget.
+
+    Raises:
+        InputError: naming it.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise InputError(f"learning_rates.final: found {share}, expected a number from 0 to 1")
+
+
 @dataclass(frozen=True)
 class Collection:
     """How each process of training collects experience. A frame is one step of one environment.
@@ -130,6 +140,7 @@ class Algorithm(LightningModule, ABC):
         "time/validate": "share of the wall-clock time in validations",
         "time/log": "share of the wall-clock time in metrics and loggers",
     }
+    learning_rates: Any  # the algorithm's own: one for each group of parameters, and ``final``
     actor: ProbabilisticActor
     loss: nn.Module
     buffer: TensorDictReplayBuffer | None = None
@@ -285,7 +296,11 @@ class Algorithm(LightningModule, ABC):
         self.stopwatch.reset(self.frames, self.updates)
 
     def training_step(self, batch: int, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
-        """Collect a batch of frames and learn from it."""
+        """Collect a batch of frames and learn from it, at rates that fall linearly with the frames."""
+        spent = min(self.frames / self.budget.total_frames, 1.0)
+        for group in self._optimizer.param_groups:
+            rate: float = getattr(self.learning_rates, group["name"])
+            group["lr"] = (1.0 - (1.0 - self.learning_rates.final) * spent) * rate
         with self.stopwatch.measure("collect"):
             frames = next(self._batches)
         self.frames += frames.numel() * self.trainer.world_size

@@ -16,7 +16,7 @@ from torchrl.modules import ProbabilisticActor
 from torchrl.objectives import LossModule
 from torchrl.objectives.value import GAE
 
-from litgrid.algorithms.base import Algorithm, Budget, Collection
+from litgrid.algorithms.base import Algorithm, Budget, Collection, check_final
 from litgrid.algorithms.execution import Execution, Losses
 from litgrid.algorithms.networks import Gaussian, Network, Spaces, make_gaussian_actor, make_value
 from litgrid.errors import InputError
@@ -75,8 +75,7 @@ class LearningRates:
     final: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.final <= 1.0:
-            raise InputError(f"learning_rates.final: found {self.final}, expected a number from 0 to 1")
+        check_final(self.final)
 
 
 class OnPolicy(Algorithm):
@@ -174,13 +173,9 @@ class OnPolicy(Algorithm):
         ]
 
     def training_step(self, batch: int, batch_idx: int) -> None:
-        """Lower the learning rates and the spread as far as the budget is spent; then as ever."""
-        spent = min(self.frames / self.budget.total_frames, 1.0)
-        for group in self._optimizer.param_groups:
-            group["lr"] = (1.0 - (1.0 - self.learning_rates.final) * spent) * getattr(
-                self.learning_rates, group["name"]
-            )
+        """Lower the spread as far as the budget is spent; then as ever."""
         if self.final_spread is not None:
+            spent = min(self.frames / self.budget.total_frames, 1.0)
             spread = self.initial_spread * (self.final_spread / self.initial_spread) ** spent
             self._gaussian.log_spread.data.fill_(math.log(spread))
         super().training_step(batch, batch_idx)

@@ -12,7 +12,7 @@ from torchrl.data import LazyMemmapStorage, LazyTensorStorage, TensorDictReplayB
 from torchrl.modules import ProbabilisticActor
 from torchrl.objectives import SACLoss, SoftUpdate, ValueEstimators
 
-from litgrid.algorithms.base import Algorithm, Budget, Collection
+from litgrid.algorithms.base import Algorithm, Budget, Collection, check_final
 from litgrid.algorithms.execution import Execution
 from litgrid.algorithms.networks import Network, Spaces, make_actor, make_critic
 from litgrid.errors import InputError
@@ -52,11 +52,16 @@ class LearningRates:
         actor: the policy.
         critic: both critics.
         temperature: the logarithm of the temperature.
+        final: share of all that is left at the end of the budget; they fall linearly with the frames.
     """
 
     actor: float = 3e-4
     critic: float = 3e-4
     temperature: float = 3e-4
+    final: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_final(self.final)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torchrl.envs import EnvBase
 from torchrl.modules import ProbabilisticActor, ValueOperator
 from torchrl.objectives.value.functional import vec_td_lambda_return_estimate
 
-from litgrid.algorithms.base import Algorithm, Budget, Collection
+from litgrid.algorithms.base import Algorithm, Budget, Collection, check_final
 from litgrid.algorithms.execution import Execution
 from litgrid.algorithms.horizons import Horizons
 from litgrid.algorithms.networks import Network, Spaces, make_gaussian_actor, make_value
@@ -39,8 +39,7 @@ class LearningRates:
     final: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.final <= 1.0:
-            raise InputError(f"learning_rates.final: found {self.final}, expected a number from 0 to 1")
+        check_final(self.final)
 
 
 @dataclass(frozen=True)
@@ -198,13 +197,6 @@ class SHAC(Algorithm):
             {"name": name, "params": list(module.parameters()), "lr": getattr(self.learning_rates, name)}
             for name, module in modules.items()
         ]
-
-    def training_step(self, batch: int, batch_idx: int) -> None:
-        """Lower the learning rates linearly with the frames; then as ever."""
-        left = 1.0 - (1.0 - self.learning_rates.final) * self.frames / self.budget.total_frames
-        for group in self._optimizer.param_groups:
-            group["lr"] = left * getattr(self.learning_rates, group["name"])
-        super().training_step(batch, batch_idx)
 
     def learn(self, batch: TensorDictBase) -> dict[str, Tensor]:
         """Make one update of the policy, then some of the critic (equations in docs/shac.md)."""
