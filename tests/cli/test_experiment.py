@@ -659,9 +659,10 @@ def test_the_experiment_of_the_results() -> None:
     assert measured in (None, 3)
     assert found == {
         ("iquitos", "shac"): 10,
-        **{("iquitos", name): 3 for name in ("sac", "ppo", "a2c")},
+        **{("iquitos", f"{name}{kind}"): 3 for name in ("sac", "ppo", "a2c") for kind in ("", "_residual")},
         **{(f"iquitos_{name}", "shac"): 3 for name in ("quarter_battery", "design_day", "design_day_v2g")},
         **{(f"iquitos_no_battery{size}", "shac_sockets"): 3 for size in ("", "_38", "_512")},
+        ("iquitos_no_battery", "shac_sockets_served"): 3,
     }
     for _, site in sites_of(experiment).present:
         assert ("mpc" in experiment.comparison.on(site.name)) is (site.step_seconds == 3600), "else it takes too long"
