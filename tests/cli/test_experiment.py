@@ -660,7 +660,8 @@ def test_the_experiment_of_the_results() -> None:
     assert found == {
         ("iquitos", "shac"): 10,
         **{("iquitos", f"{name}{kind}"): 3 for name in ("sac", "ppo", "a2c") for kind in ("", "_residual")},
-        **{(f"iquitos_{name}", "shac"): 3 for name in ("quarter_battery", "design_day", "design_day_v2g")},
+        ("iquitos_quarter_battery", "shac"): 3,
+        **{(f"iquitos_design_day{kind}", "shac_short"): 3 for kind in ("", "_v2g")},
         **{(f"iquitos_no_battery{size}", "shac_sockets"): 3 for size in ("", "_38", "_512")},
         ("iquitos_no_battery", "shac_sockets_served"): 3,
     }
