@@ -12,6 +12,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from litgrid.controllers import Controller, make
+from litgrid.controllers.fleet import fleet_objective
 from litgrid.controllers.optimum import Optimum, solve
 from litgrid.controllers.program import Values
 from litgrid.controllers.solution import relaxed_objective
@@ -242,7 +243,9 @@ def test_a_second_solver_agrees_and_no_controller_is_better(scenarios: ScenarioS
     tolerance = 1e-6 * max(1.0, solution.objective)
     assert solution.objective == pytest.approx(SecondProgram(scenarios).solve(), abs=tolerance)
     assert solution.simultaneous_kwh < 1e-6
-    assert relaxed_objective(Simulator(scenarios, dtype=torch.float64), 0) <= solution.objective + tolerance
+    simulator = Simulator(scenarios, dtype=torch.float64)
+    assert fleet_objective(simulator, 0) <= relaxed_objective(simulator, 0) + tolerance
+    assert relaxed_objective(simulator, 0) <= solution.objective + tolerance
     (replayed,) = accounts(scenarios, controller)
     assert replayed["objective"] == pytest.approx(solution.objective, abs=tolerance)
     assert replayed["soc_correction_kwh"] < 1e-6  # it ends no lower than it began
@@ -281,3 +284,15 @@ def test_enumeration_agrees_where_the_battery_moves_whole_kilowatt_hours(seed: i
         reach = np.abs(np.subtract.outer(np.arange(7), np.arange(7))) <= 2
         best = np.where(reach, ways, np.inf).min(1)
     assert solve(scenarios)[0].objective == pytest.approx(best[3], abs=1e-5)
+
+
+@settings(deadline=None, max_examples=20)
+@given(scenarios=years(), seed=st.integers(0, 10_000))
+def test_vehicles_taken_together_are_exact_where_there_is_one_at_a_time(scenarios: ScenarioSet, seed: int) -> None:
+    """Of one socket without V2G: the relaxation is no looser than it has to be."""
+    site = scenarios.site
+    groups = [replace(site.fleet.groups[1], sockets=1, v2g=False)]
+    alone = random_scenarios(replace(site, fleet=replace(site.fleet, groups=groups)), 1, HOURS, seed=seed)
+    (solution,) = Optimum(alone).solutions
+    found = fleet_objective(Simulator(alone, dtype=torch.float64), 0)
+    assert found == pytest.approx(solution.objective, abs=1e-6 * max(1.0, solution.objective))

@@ -56,6 +56,19 @@ def test_more_flexibility_costs_no_more(small_site: Site) -> None:
     assert len(flexibility_table(list(found.values()), "PEN").splitlines()) == 2 + len(CASES)
 
 
+def test_where_stays_are_many_vehicles_are_taken_together(small_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenarios = random_scenarios(small_site, 1, 48, seed=3)
+    exact = {case["case"]: case for case in flexibility(scenarios)}
+    monkeypatch.setattr("litgrid.evaluation.flexibility.LARGE", 0)
+    found = {case["case"]: case for case in flexibility(scenarios)}
+    assert [case for case in CASES if found[case]["relaxation"]] == ["sockets", "both", "both_v2g", "optimum"]
+    for case in CASES:
+        assert found[case]["objective"] <= exact[case]["objective"] + 1e-6
+    assert found["battery"] == exact["battery"]
+    assert found["sockets"]["saved"] <= 1.5 * exact["sockets"]["saved"], "a bound that says something"
+    assert "no battery: at most" in flexibility_table(list(found.values()), "PEN")
+
+
 def test_the_optimum_at_full_service(small_site: Site) -> None:
     """A demand charge that is dearer than a vehicle's energy for one hour's peak."""
     site = replace(small_site, tariff=Tariff(demand=[DemandCharge(500.0)]))

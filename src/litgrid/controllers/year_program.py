@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +47,25 @@ class YearProgram:
     discharged: Discharged
 
 
+class SiteProgram(NamedTuple):
+    """A year without its vehicles; fields as in ``YearProgram``."""
+
+    program: Program
+    meter: Meter
+    peaks: Peaks
+    battery: Storage
+
+
+def site_program(simulator: Simulator, year: int) -> SiteProgram:
+    """Write a year down to which the vehicles are yet to be added; arguments as for ``year_program``."""
+    site, program, series = simulator.site, Program(), _series(simulator, year)
+    cost = import_cost(site, series["price_per_kwh"], series["carbon_kg_per_kwh"])
+    connection = meter(program, cost, (series["load_kw"] - series["pv_kw"]) * site.step_hours)
+    storage = battery(program, connection, site, site.battery.initial_soc)
+    _end_no_lower(program, storage, site.battery.initial_soc * site.battery.capacity_kwh)
+    return SiteProgram(program, connection, _monthly_peaks(program, connection, simulator), storage)
+
+
 def year_program(simulator: Simulator, year: int, pooled: bool = False) -> YearProgram:
     """Write a year down.
 
@@ -54,21 +74,14 @@ def year_program(simulator: Simulator, year: int, pooled: bool = False) -> YearP
         year: number of the scenario.
         pooled: take V2G vehicles with the same steps for one (``stays.pool``): a smaller program, and a relaxation.
     """
-    site, program = simulator.site, Program()
-    series, unserved = _series(simulator, year), marginal(site).unserved
-    cost = import_cost(site, series["price_per_kwh"], series["carbon_kg_per_kwh"])
-    connection = meter(program, cost, (series["load_kw"] - series["pv_kw"]) * site.step_hours)
-    storage = battery(program, connection, site, site.battery.initial_soc)
-    _end_no_lower(program, storage, site.battery.initial_soc * site.battery.capacity_kwh)
+    blocks, unserved = site_program(simulator, year), marginal(simulator.site).unserved
     charging, both_ways = stays(simulator, year)
+    both_ways = pool(both_ways) if pooled else both_ways
     return YearProgram(
-        program=program,
+        **blocks._asdict(),
         constant=unserved_cost(charging, unserved),
-        meter=connection,
-        peaks=_monthly_peaks(program, connection, simulator),
-        battery=storage,
-        charged=charged(program, connection, charging, unserved),
-        discharged=discharged(program, connection, pool(both_ways) if pooled else both_ways, unserved),
+        charged=charged(blocks.program, blocks.meter, charging, unserved),
+        discharged=discharged(blocks.program, blocks.meter, both_ways, unserved),
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from litgrid.controllers import make
+from litgrid.controllers.fleet import fleet_objective
 from litgrid.controllers.optimum import served
 from litgrid.controllers.solution import relaxed_objective
+from litgrid.controllers.stays import cells, stays
 from litgrid.evaluation.bound import bound
 from litgrid.evaluation.report import align, row
 from litgrid.evaluation.rollout import rollout
@@ -22,40 +25,59 @@ CASES = {
     "sockets": "vehicles when it is best, no battery",
     "battery": "vehicles at once, with the battery",
     "both": "vehicles when it is best, with the battery",
-    "both_v2g": "the same, and V2G at every socket: at most",
+    "both_v2g": "the same, and V2G at every socket",
     "optimum": "as both, but vehicles may go without",
 }
 """All but the last at full service: what a vehicle does not get is no flexibility."""
+AT_MOST = ": at most"
+"""Of cases whose program is a relaxation."""
+LARGE = 1_000_000
+"""Steps of stays in a year, above which their programs are too large: all vehicles are taken together then."""
 FIGURES = ("objective", "bill", "energy_bill", "demand_bill", "co2_kg", "ev_unserved_kwh", "ev_service")
 
 
 def flexibility(scenarios: ScenarioSet) -> list[dict[str, Any]]:
     """Find the best with each flexibility, and without any.
 
+    Where the stays have more than ``LARGE`` steps a year, vehicles that can wait are taken together
+    (``controllers.fleet``): a relaxation, as that of V2G always is.
+
     Returns:
         For each of ``CASES``: ``case``, ``relaxation`` and, as means over the years, ``FIGURES``; ``saved`` is by how
-        much the objective is below that of ``none``. Of the relaxation, whose schedule no socket could follow, there is
+        much the objective is below that of ``none``. Of a relaxation, whose schedule no socket could follow, there is
         but the objective; the other figures are None.
     """
     simulator = Simulator(scenarios, dtype=torch.float64)
+    large = max(_steps_of_stays(simulator, year) for year in range(len(scenarios))) > LARGE
     at_once = row(rollout(simulator, make("uncontrolled", scenarios)))
-    figures = {case: bound(variant) for case, variant in _variants(scenarios, simulator).items()}
-    figures |= {"none": at_once, "both_v2g": dict.fromkeys(FIGURES) | {"objective": _with_v2g(served(scenarios))}}
+    figures = {"none": at_once, "both_v2g": _relaxed(_with_v2g(served(scenarios)), large=large)}
+    for case, variant in _variants(scenarios, simulator).items():
+        figures[case] = _relaxed(variant, large=True) if large and case != "battery" else bound(variant)
     return [_case(case, figures[case], at_once) for case in CASES]
 
 
 def _case(case: str, figures: dict[str, Any], at_once: dict[str, Any]) -> dict[str, Any]:
     saved = at_once["objective"] - figures["objective"]
-    return {"case": case, "relaxation": case == "both_v2g", **{name: figures[name] for name in FIGURES}, "saved": saved}
+    relaxation = figures["bill"] is None
+    return {"case": case, "relaxation": relaxation, **{name: figures[name] for name in FIGURES}, "saved": saved}
 
 
-def _with_v2g(scenarios: ScenarioSet) -> float:
-    """Mean objective of the years, at best, where every socket can discharge its vehicle."""
+def _steps_of_stays(simulator: Simulator, year: int) -> int:
+    return sum(len(cells(found.arrival, found.departure).step) for found in stays(simulator, year))
+
+
+def _relaxed(scenarios: ScenarioSet, *, large: bool) -> dict[str, Any]:
+    """Mean objective of the years, at best."""
+    simulator, years = Simulator(scenarios, dtype=torch.float64), len(scenarios)
+    objective = fleet_objective if large else relaxed_objective
+    return dict.fromkeys(FIGURES) | {"objective": sum(objective(simulator, year) for year in range(years)) / years}
+
+
+def _with_v2g(scenarios: ScenarioSet) -> ScenarioSet:
+    """The same years at a site where every socket can discharge its vehicle."""
     fleet = scenarios.site.fleet
     groups = [replace(group, v2g=True) for group in fleet.groups]
-    site = replace(scenarios.site, fleet=replace(fleet, groups=groups, demand_row=None))
-    simulator, years = Simulator(_at(scenarios, site), dtype=torch.float64), len(scenarios)
-    return sum(relaxed_objective(simulator, year) for year in range(years)) / years
+    return _at(scenarios, replace(scenarios.site, fleet=replace(fleet, groups=groups, demand_row=None)))
 
 
 def _variants(scenarios: ScenarioSet, simulator: Simulator) -> dict[str, ScenarioSet]:
@@ -83,11 +105,16 @@ def vehicles_at_once(scenarios: ScenarioSet, simulator: Simulator) -> ScenarioSe
     return dataclasses.replace(scenarios, series=series, sessions=sessions)
 
 
+def named(case: Mapping[str, Any]) -> str:
+    """A case in words."""
+    return CASES[case["case"]] + (AT_MOST if case["relaxation"] else "")
+
+
 def table(cases: list[dict[str, Any]], currency: str) -> str:
     """The cases for the terminal."""
     figures = ("objective", "saved", "bill", "demand_bill", "co2_kg", "ev_unserved_kwh")
     head = ["best with", "objective", "saved", "bill", "demand", "CO2", "unserved"]
-    lines = [[CASES[case["case"]], *(_text(case[name]) for name in figures)] for case in cases]
+    lines = [[named(case), *(_text(case[name]) for name in figures)] for case in cases]
     return "\n".join(align([head, ["", *[currency] * 4, "kg", "kWh"], *lines]))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from litgrid.evaluation.flexibility import CASES
+from litgrid.evaluation.flexibility import named
 from litgrid.evaluation.information import Knowledge
 from litgrid.evaluation.report import count
 from litgrid.evaluation.results.site import Gain, Result, Saving, SiteResults, Verdict
@@ -203,7 +203,7 @@ def _flexibility(cases: Sequence[Mapping[str, Any]]) -> Lines:
 
     lines = [["best with", "objective", "saved", "bill", "of it demand", "CO2, kg"]]
     keys = ("objective", "saved", "bill", "demand_bill", "co2_kg")
-    return lines + [[CASES[case["case"]], *(text(case[key]) for key in keys)] for case in cases]
+    return lines + [[named(case), *(text(case[key]) for key in keys)] for case in cases]
 
 
 def _measured(page: Page) -> list[str]:
