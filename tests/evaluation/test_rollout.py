@@ -3,16 +3,22 @@
 import time
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
+from litgrid.algorithms.agent import spaces
+from litgrid.algorithms.environments import rule_of
+from litgrid.algorithms.networks import Network, make_actor
+from litgrid.algorithms.policy import AgentController
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.uncontrolled import Uncontrolled
-from litgrid.evaluation.rollout import rollout
+from litgrid.evaluation.rollout import rollout, rollouts
 from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.env import EnvConfig
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.worlds import AnyView
-from litgrid.site.site import Site
+from litgrid.site.site import Site, replace
 
 Draw = Callable[..., ScenarioSet]
 
@@ -53,3 +59,39 @@ def test_peaks_begin_anew_each_month(small_site: Site, random_scenarios: Draw) -
     run = rollout(Simulator(random_scenarios(small_site, days=40), dtype=torch.float64), Uncontrolled())
     assert float(run.peak_kw[:, 31 * 24].abs().max()) == 0.0
     assert float(run.peak_kw[:, 31 * 24 - 1].min()) > 0.0
+
+
+def agent(seed: int, config: EnvConfig, scenarios: ScenarioSet) -> AgentController:
+    """A policy with weights of its own."""
+    torch.manual_seed(seed)
+    actor = make_actor(spaces(scenarios, config), Network(hidden=[16], sockets=4)).double()
+    rule, numbers = rule_of(config, scenarios), scenarios.site.rules
+    return AgentController("agent", seed, actor, config, rule, numbers=numbers)
+
+
+@pytest.mark.parametrize("config", [EnvConfig(), EnvConfig(observation="entity", battery="residual")])
+def test_agents_that_are_alike_go_side_by_side(config: EnvConfig, small_site: Site, random_scenarios: Draw) -> None:
+    """And each does what it does alone, whatever stands between them."""
+    scenarios = random_scenarios(small_site, scenarios=2, days=3)
+    simulator, said = Simulator(scenarios, dtype=torch.float64), list[int]()
+    other = agent(3, EnvConfig(battery="band"), scenarios)
+    controllers = [agent(0, config, scenarios), Uncontrolled(), agent(1, config, scenarios), other, SelfConsumption()]
+    found = rollouts(simulator, controllers, said.append)
+    assert said == [2, 1, 1, 1]
+    for run, controller in zip(found, controllers, strict=True):
+        alone = rollout(simulator, controller)
+        assert (run.controller, run.seed) == (controller.name, controller.seed)
+        assert run.flows.ev_sockets.shape == alone.flows.ev_sockets.shape
+        torch.testing.assert_close(run.costs, alone.costs)
+        torch.testing.assert_close(run.bess_soc, alone.bess_soc)
+        torch.testing.assert_close(run.peak_kw, alone.peak_kw)
+    assert not torch.equal(found[0].costs.total, found[2].costs.total)
+
+
+def test_agents_with_other_numbers_of_their_rule_are_not_alike(small_site: Site, random_scenarios: Draw) -> None:
+    scenarios, config = random_scenarios(small_site, days=1), EnvConfig(battery="residual")
+    rules = small_site.rules
+    other = replace(small_site, rules=replace(rules, water_filling=replace(rules.water_filling, floor_kw=3.0)))
+    first, second = (agent(0, config, replace(scenarios, site=site)) for site in (small_site, other))
+    assert first.like(agent(1, config, scenarios))
+    assert not first.like(second)

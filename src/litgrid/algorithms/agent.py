@@ -22,6 +22,7 @@ from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.action_maps import Rule
 from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import Scenarios
+from litgrid.site.rules import Rules
 from litgrid.site.site import Objective, replace
 
 CONFIG = "config.yaml"
@@ -53,19 +54,20 @@ def load_agent(checkpoint: Path, source: Source | None = None) -> AgentControlle
             )
     actor.load_state_dict({key: weights[key] for key in expected})
     name = _read_config(checkpoint)[1].get("label") or algorithm.name
-    rule = _rule(checkpoint, source.sample(), algorithm.env_config)
-    return AgentController(name, algorithm.seed, actor, algorithm.env_config, rule)
+    rule, numbers = _rule(checkpoint, source.sample(), algorithm.env_config)
+    return AgentController(name, algorithm.seed, actor, algorithm.env_config, rule, numbers=numbers)
 
 
-def _rule(checkpoint: Path, scenarios: Scenarios, config: EnvConfig) -> Rule | None:
+def _rule(checkpoint: Path, scenarios: Scenarios, config: EnvConfig) -> tuple[Rule | None, Rules | None]:
     """Return the rule that an agent changes: for these scenarios' site, with the numbers of the run's own."""
     if config.battery != "residual":
-        return None
+        return None, None
     trained = source_of(checkpoint).sample()
     assert isinstance(trained, ScenarioSet)
     assert isinstance(scenarios, ScenarioSet)
-    site = replace(scenarios.site, rules=trained.site.rules)
-    return rule_of(config, dataclasses.replace(scenarios, site=site))
+    numbers = trained.site.rules
+    site = replace(scenarios.site, rules=numbers)
+    return rule_of(config, dataclasses.replace(scenarios, site=site)), numbers
 
 
 def load_untrained(checkpoint: Path, source: Source | None = None) -> AgentController:

@@ -35,6 +35,7 @@ from litgrid.algorithms.policy import AgentController
 from litgrid.algorithms.stopwatch import Clock, Stopwatch
 from litgrid.algorithms.validation import validate
 from litgrid.errors import InputError
+from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.env import EnvConfig
 from litgrid.sim.worlds import World, make_world
 
@@ -369,8 +370,10 @@ class Algorithm(LightningModule, ABC):
 
     def agent(self) -> AgentController:
         """Return the present policy as a controller."""
-        rule = rule_of(self.env_config, self.data.validation)
-        return AgentController(self.name, self.seed, self.actor, self.env_config, rule)
+        scenarios = self.data.validation
+        numbers = scenarios.site.rules if isinstance(scenarios, ScenarioSet) else None
+        rule = rule_of(self.env_config, scenarios)
+        return AgentController(self.name, self.seed, self.actor, self.env_config, rule, numbers=numbers)
 
     def record(self, metrics: Mapping[str, float | Tensor]) -> None:
         """Send metrics to the loggers, against frames."""

@@ -24,7 +24,7 @@ from litgrid.evaluation.compare import compare
 from litgrid.evaluation.comparison import Comparison
 from litgrid.evaluation.references import references
 from litgrid.evaluation.report import log_test
-from litgrid.evaluation.rollout import label, rollout
+from litgrid.evaluation.rollout import label, rollouts
 from litgrid.evaluation.runs import METRICS
 from litgrid.scenarios import store
 from litgrid.scenarios.scenario_set import SPLITS, ScenarioSet, Split
@@ -176,9 +176,9 @@ def _common(folders: Sequence[Path]) -> Path:
 def _measure(scenarios: ScenarioSet, controllers: Sequence[Controller], runs: Sequence[Path]) -> Comparison:
     """Simulate and compare; the last controllers are the agents of the runs."""
     simulator = Simulator(scenarios, dtype=torch.float64)
-    with tqdm(controllers, unit="controller", disable=not sys.stderr.isatty()) as progress:
-        rollouts = [rollout(simulator, controller) for controller in progress]
-    return compare(simulator, rollouts, [*[None] * (len(rollouts) - len(runs)), *runs])
+    with tqdm(total=len(controllers), unit="controller", disable=not sys.stderr.isatty()) as progress:
+        found = rollouts(simulator, controllers, progress.update)
+    return compare(simulator, found, [*[None] * (len(found) - len(runs)), *runs])
 
 
 def _validation(source: Source, controllers: Sequence[str]) -> dict[str, float]:

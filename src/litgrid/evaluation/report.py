@@ -14,7 +14,7 @@ from litgrid.controllers import Controller
 from litgrid.evaluation import district_report
 from litgrid.evaluation.accounting import mean, yearly
 from litgrid.evaluation.ladder import Rung, ladders, total
-from litgrid.evaluation.rollout import Rollout, label, rollout
+from litgrid.evaluation.rollout import Rollout, label, rollouts
 from litgrid.evaluation.shares import SHARES, references, shares
 from litgrid.scenarios.district_split import DistrictScenarios
 from litgrid.sim.simulator import Simulator
@@ -39,7 +39,7 @@ def evaluate(scenarios: Scenarios, controllers: Sequence[Controller]) -> dict[st
     if isinstance(scenarios, DistrictScenarios):
         return district_report.evaluate(scenarios, controllers)
     simulator = Simulator(scenarios, dtype=torch.float64)
-    return payload(simulator, [rollout(simulator, controller) for controller in controllers])
+    return payload(simulator, rollouts(simulator, controllers))
 
 
 def payload(simulator: Simulator, rollouts: Sequence[Rollout]) -> dict[str, Any]:

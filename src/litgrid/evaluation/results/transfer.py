@@ -11,7 +11,7 @@ import torch
 from litgrid.algorithms.policy import AgentController
 from litgrid.evaluation.report import row
 from litgrid.evaluation.results.site import Gain, difference, gain, sample
-from litgrid.evaluation.rollout import rollout
+from litgrid.evaluation.rollout import rollouts
 from litgrid.evaluation.statistics import Estimate
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
@@ -48,7 +48,7 @@ class Moved:
 def measure(scenarios: ScenarioSet, agents: Sequence[AgentController]) -> list[Row]:
     """Account for agents on the years of a site: a row each, as of ``evaluate``."""
     simulator = Simulator(scenarios, dtype=torch.float64)
-    return [row(rollout(simulator, agent)) for agent in agents]
+    return [row(run) for run in rollouts(simulator, agents)]
 
 
 def moved(
