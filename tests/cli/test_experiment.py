@@ -661,7 +661,7 @@ def test_the_experiment_of_the_results() -> None:
         ("iquitos", "shac"): 10,
         **{("iquitos", f"{name}{kind}"): 3 for name in ("sac", "ppo", "a2c") for kind in ("", "_residual")},
         ("iquitos_quarter_battery", "shac"): 3,
-        **{(f"iquitos_design_day{kind}", "shac_short"): 3 for kind in ("", "_v2g")},
+        **{(f"iquitos_design_day{kind}", "shac_vehicles"): 3 for kind in ("", "_v2g")},
         ("iquitos_no_battery", "shac_sockets"): 3,
         **{(f"iquitos_no_battery_{sockets}", "shac_sockets"): 1 for sockets in (38, 512)},
         ("iquitos_no_battery", "shac_sockets_served"): 3,
