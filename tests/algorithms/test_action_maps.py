@@ -370,3 +370,13 @@ def test_what_would_not_be_heeded_is_refused(config: dict[str, Any], message: st
 def test_sites_alone_know_no_rule(scenarios: ScenarioSet) -> None:
     with pytest.raises(InputError, match=r"battery: found residual and no rule, expected .* \(water_filling\)"):
         SiteEnv(scenarios, 1, RESIDUAL)
+
+
+def test_maps_of_other_rules_may_share_a_view(scenarios: ScenarioSet) -> None:
+    """What one rule advises is not taken for another's."""
+    shared = view_at(scenarios, bess_soc=torch.tensor([0.5]))
+    for rule in ("water_filling", "self_consumption"):
+        residual = map_of(EnvConfig(battery="residual", rule=rule), scenarios)
+        own = view_at(scenarios, bess_soc=torch.tensor([0.5]))
+        for told, expected in zip(residual.told(shared), residual.told(own), strict=True):
+            torch.testing.assert_close(told, expected)

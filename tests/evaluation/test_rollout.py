@@ -11,6 +11,7 @@ from litgrid.algorithms.agent import spaces
 from litgrid.algorithms.environments import rule_of
 from litgrid.algorithms.networks import Network, make_actor
 from litgrid.algorithms.policy import AgentController
+from litgrid.controllers import Controller
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.evaluation.rollout import rollout, rollouts
@@ -75,7 +76,13 @@ def test_agents_that_are_alike_go_side_by_side(config: EnvConfig, small_site: Si
     scenarios = random_scenarios(small_site, scenarios=2, days=3)
     simulator, said = Simulator(scenarios, dtype=torch.float64), list[int]()
     other = agent(3, EnvConfig(battery="band"), scenarios)
-    controllers = [agent(0, config, scenarios), Uncontrolled(), agent(1, config, scenarios), other, SelfConsumption()]
+    controllers: list[Controller] = [
+        agent(0, config, scenarios),
+        Uncontrolled(),
+        agent(1, config, scenarios),
+        other,
+        SelfConsumption(),
+    ]
     found = rollouts(simulator, controllers, said.append)
     assert said == [2, 1, 1, 1]
     for run, controller in zip(found, controllers, strict=True):

@@ -107,6 +107,7 @@ class Residual(ActionMap):
 
     def __init__(self, sockets: Mapping, rule: Rule, span: float) -> None:
         self._around, self._rule, self._span = AROUND[sockets], rule, span
+        self._advice, self._plan = f"advice {id(rule)}", f"plan {id(rule)}"  # views may be shared with other rules
 
     def told(self, view: View) -> list[Tensor]:
         """What the rule would do with the battery, and its plan: [B, 1 + P]."""
@@ -115,9 +116,9 @@ class Residual(ActionMap):
 
     def _advise(self, view: View) -> Advice:
         """Ask the rule once for each view: first to tell the agent, then to act."""
-        if "advice" not in view.known:
-            view.known["advice"], view.known["plan"] = self._rule(view)
-        return Advice(view.known["advice"], view.known["plan"])
+        if self._advice not in view.known:
+            view.known[self._advice], view.known[self._plan] = self._rule(view)
+        return Advice(view.known[self._advice], view.known[self._plan])
 
     def lowest(self, sockets: Tensor) -> Tensor:
         """-1 for all: less than the rule."""
