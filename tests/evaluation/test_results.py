@@ -232,3 +232,9 @@ def test_curves_have_a_line_for_each_seed_their_middle_and_the_references(tmp_pa
     assert np.asarray(middle.get_ydata()) == pytest.approx([900.0, 500.0, 401.0])
     save(figure, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_as_many_algorithms_as_the_plant_has_are_told_apart() -> None:
+    runs = {f"algorithm {number}": CURVES["shac"] for number in range(7)}
+    lines = curves.draw("plant", "PEN", runs, {}).axes[0].get_lines()
+    assert len({line.get_color() for line in lines}) == 7

@@ -13,7 +13,7 @@ from litgrid.evaluation.comparison import Curve
 from litgrid.evaluation.statistics import interquartile_mean
 from litgrid.scenarios.plot import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 
-COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, "#777777")
 STYLES = ("--", ":", "-.")
 
 
