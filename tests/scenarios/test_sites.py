@@ -33,12 +33,13 @@ def test_a_site_has_its_files_name(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "share"), [("iquitos_no_battery", 0.0), ("iquitos_quarter_battery", 0.25)])
-def test_a_smaller_battery_is_all_that_differs(name: str, share: float) -> None:
+def test_a_smaller_battery_and_its_rules_are_all_that_differs(name: str, share: float) -> None:
     whole, small = site("iquitos"), site(name)
     battery = whole.battery
     sizes = (share * battery.capacity_kwh, share * battery.power_kw)
     assert (small.battery.capacity_kwh, small.battery.power_kw) == sizes
-    assert replace(small, name=whole.name, battery=battery) == whole
+    assert replace(small, name=whole.name, battery=battery, rules=whole.rules) == whole
+    assert (small.rules == whole.rules) is (share == 0.0)  # the rest of a battery has a rule tuned for it
     assert store.key(small) == store.key(whole)  # the same years
 
 
