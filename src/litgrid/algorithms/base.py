@@ -296,12 +296,16 @@ class Algorithm(LightningModule, ABC):
             self.record(self.validation_metrics())
         self.stopwatch.reset(self.frames, self.updates)
 
+    @property
+    def spent(self) -> float:
+        """Share of the budget, at most 1."""
+        return min(self.frames / self.budget.total_frames, 1.0)
+
     def training_step(self, batch: int, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Collect a batch of frames and learn from it, at rates that fall linearly with the frames."""
-        spent = min(self.frames / self.budget.total_frames, 1.0)
         for group in self._optimizer.param_groups:
             rate: float = getattr(self.learning_rates, group["name"])
-            group["lr"] = (1.0 - (1.0 - self.learning_rates.final) * spent) * rate
+            group["lr"] = (1.0 - (1.0 - self.learning_rates.final) * self.spent) * rate
         with self.stopwatch.measure("collect"):
             frames = next(self._batches)
         self.frames += frames.numel() * self.trainer.world_size

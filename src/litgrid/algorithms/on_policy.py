@@ -175,8 +175,7 @@ class OnPolicy(Algorithm):
     def training_step(self, batch: int, batch_idx: int) -> None:
         """Lower the spread as far as the budget is spent; then as ever."""
         if self.final_spread is not None:
-            spent = min(self.frames / self.budget.total_frames, 1.0)
-            spread = self.initial_spread * (self.final_spread / self.initial_spread) ** spent
+            spread = self.initial_spread * (self.final_spread / self.initial_spread) ** self.spent
             self._gaussian.log_spread.data.fill_(math.log(spread))
         super().training_step(batch, batch_idx)
 

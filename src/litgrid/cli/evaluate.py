@@ -99,7 +99,7 @@ def run(argv: list[str]) -> None:
 def years(scenarios: ScenarioSet, controllers: Sequence[Controller], options: Namespace) -> dict[str, Any]:
     """Account for whole years of a site, and draw a week where it is asked for."""
     simulator = Simulator(scenarios, dtype=torch.float64)
-    rollouts = [rollout(simulator, controller) for controller in controllers]
+    rollouts = [rollout(simulator, controller) for controller in controllers]  # one by one: decisions are timed
     figures = payload(simulator, rollouts)
     for row, run in zip(figures["controllers"], rollouts, strict=True):
         row["decision_seconds"] = run.decision_seconds

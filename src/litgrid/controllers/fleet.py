@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from litgrid.controllers.program import Program, Solver, Values
-from litgrid.controllers.site_program import TIE_BREAK, Meter, Storage, chain, marginal, take
+from litgrid.controllers.site_program import TIE_BREAK, Meter, Storage, chain, marginal, moved_kwh, take
 from litgrid.controllers.stays import Integers, Stays, cells, stays
 from litgrid.controllers.year_program import site_program
 from litgrid.sim.simulator import Simulator
@@ -32,8 +32,7 @@ def fleet_objective(simulator: Simulator, year: int) -> float:
     if len(both_ways.socket):
         storages.append(_discharged(blocks.program, blocks.meter, both_ways, unserved))
     values = Solver(blocks.program).solve()
-    moved = sum(float(values[part].sum()) for storage in storages for part in (storage.charge, storage.discharge))
-    return float(blocks.program.costs() @ values) - TIE_BREAK * moved
+    return float(blocks.program.costs() @ values) - TIE_BREAK * moved_kwh(storages, values)
 
 
 def _by_step(step: Integers, values: Values, steps: int) -> Values:

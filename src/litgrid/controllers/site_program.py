@@ -5,6 +5,7 @@ Energies are kWh in a step, at the site's side. The same blocks serve the year (
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -96,6 +97,11 @@ class Storage(NamedTuple):
     balance: Indices
     """Rows [H]: stored - stored before - charge x efficiency + discharge / efficiency = 0; in the first of a chain of
     steps, what is held at its start."""
+
+
+def moved_kwh(storages: Iterable[Storage], values: Values) -> float:
+    """All that storages charge and discharge: what the tie break is a cost of."""
+    return sum(float((values[storage.charge] + values[storage.discharge]).sum()) for storage in storages)
 
 
 def battery(program: Program, at: Meter, site: Site, first_soc: float) -> Storage:

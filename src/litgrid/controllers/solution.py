@@ -11,7 +11,7 @@ from torch import Tensor
 
 from litgrid.controllers.program import Solver, Values
 from litgrid.controllers.sharing import share_out
-from litgrid.controllers.site_program import TIE_BREAK
+from litgrid.controllers.site_program import TIE_BREAK, Storage, moved_kwh
 from litgrid.controllers.year_program import YearProgram, year_program
 from litgrid.sim.simulator import Simulator
 
@@ -56,12 +56,11 @@ def solve_year(simulator: Simulator, year: int) -> Solution:
     written = year_program(simulator, year)
     values = Solver(written.program).solve()
     battery, sockets = _battery(written, values), _sockets(written, values, simulator)
-    throughput, both = _throughput(written, values)
     constraints, variables = written.program.shape
     return Solution(
         objective=_objective(written, values),
-        tie_break=TIE_BREAK * throughput,
-        simultaneous_kwh=both,
+        tie_break=_tie_break(written, values),
+        simultaneous_kwh=_at_once(written, values),
         seconds=time.perf_counter() - start,
         variables=variables,
         constraints=constraints,
@@ -82,16 +81,21 @@ def relaxed_objective(simulator: Simulator, year: int) -> float:
 
 
 def _objective(written: YearProgram, values: Values) -> float:
-    tie_break = TIE_BREAK * _throughput(written, values)[0]
-    return float(written.program.costs() @ values) + written.constant - tie_break
+    return float(written.program.costs() @ values) + written.constant - _tie_break(written, values)
 
 
-def _throughput(written: YearProgram, values: Values) -> tuple[float, float]:
-    """All that storages charge and discharge, and what they do of it at once."""
-    storages = (written.battery, written.discharged.storage)
-    pairs = [(values[storage.charge], values[storage.discharge]) for storage in storages]
-    both = sum(float(np.minimum(charge, discharge).sum()) for charge, discharge in pairs)
-    return sum(float((charge + discharge).sum()) for charge, discharge in pairs), both
+def _storages(written: YearProgram) -> tuple[Storage, Storage]:
+    return written.battery, written.discharged.storage
+
+
+def _tie_break(written: YearProgram, values: Values) -> float:
+    return TIE_BREAK * moved_kwh(_storages(written), values)
+
+
+def _at_once(written: YearProgram, values: Values) -> float:
+    """What storages charge while they discharge, kWh."""
+    pairs = [(values[storage.charge], values[storage.discharge]) for storage in _storages(written)]
+    return sum(float(np.minimum(charge, discharge).sum()) for charge, discharge in pairs)
 
 
 def _battery(written: YearProgram, values: Values) -> Values:
