@@ -13,8 +13,9 @@ import pytest
 from litgrid.evaluation.comparison import Curve
 from litgrid.evaluation.information import Knowledge
 from litgrid.evaluation.results import curves
-from litgrid.evaluation.results.page import Page, SitePage, ranking, render, sentence, verdict
+from litgrid.evaluation.results.page import Page, render
 from litgrid.evaluation.results.site import Result, SiteResults, Verdict, site_results
+from litgrid.evaluation.results.site_page import SitePage, ranking, sentence, verdict
 from litgrid.evaluation.results.transfer import moved
 from litgrid.evaluation.statistics import Estimate, Sample, standings
 from litgrid.scenarios.leaks import Leak
@@ -196,12 +197,28 @@ def test_the_page_has_all_of_it(found: SiteResults) -> None:
     assert "| uncontrolled | 160 | 176 | 160 |" in text
     assert "absent is left out, as a file of its data is not here." in text
     assert "found no file" not in text, "names of folders are no results"
-    said = "Made on: a machine. Trained on: another (2 runs); not noted (1 run); 2 at a time, 1 thread each."
-    assert said in text
+    said = "another (2 runs); not noted (1 run); 2 at a time, 1 thread each; 36 minutes in all."
+    assert f"Made on: a machine. Trained on: {said}" in text
     assert "| measured | shac | 75.0 (62.5 to 87.5) | 75.0 (62.5 to 87.5) | +0.0 |" in text
     assert "**Passed**: none." in text
     assert "**Passed**: no decision changes with what is not known." in text
     assert max(map(len, ranking(found.results))) == min(map(len, ranking(found.results)))
+
+
+def test_the_page_begins_with_whether_an_agent_beats_the_best_rule(found: SiteResults) -> None:
+    """165 of 187 for the objective: 22 less, 11.8 %; CO2 is 150 instead of 170."""
+    text = page(found)
+    assert text.index("## In short") < text.index("## plant")
+    assert "| plant | shac | 3 | water_filling | 22 (11 to 33) PEN, 11.8 % | 20 | beats the rule |" in text
+    better = site_results(figures(BILLS | {"mpc": [[144, 164]]}), {})
+    assert "| plant | shac | 3 | mpc | 4 (-7 to 15) PEN, 2.6 % | 4 | does not beat the rule |" in page(better)
+
+
+def test_the_page_begins_with_what_is_missing_where_nothing_can_be_said(found: SiteResults) -> None:
+    unserved = dataclasses.replace(found, savings=[])
+    assert "| plant | none with full service | - | - | - | - | - |" in page(unserved)
+    alone = dataclasses.replace(found, verdicts=[])
+    assert "| plant | shac | - | - | - | - | - |" in page(alone)
 
 
 def test_a_site_without_an_optimum_has_no_gains() -> None:

@@ -25,8 +25,9 @@ from litgrid.evaluation.flexibility import flexibility
 from litgrid.evaluation.information import Maker, knowledge
 from litgrid.evaluation.report import log_test
 from litgrid.evaluation.results import curves as pictures
-from litgrid.evaluation.results.page import Page, SitePage, render
+from litgrid.evaluation.results.page import Page, render
 from litgrid.evaluation.results.site import site_results
+from litgrid.evaluation.results.site_page import SitePage
 from litgrid.evaluation.results.transfer import Moved, measure, moved
 from litgrid.evaluation.runs import curve
 from litgrid.scenarios import plot, store
