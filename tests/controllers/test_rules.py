@@ -14,6 +14,7 @@ from litgrid.controllers.uncontrolled import Uncontrolled
 from litgrid.errors import InputError
 from litgrid.evaluation.rollout import rollout
 from litgrid.scenarios.scenario_set import ScenarioSet
+from litgrid.sim.import_level import needed_share, up_to
 from litgrid.sim.simulator import Simulator
 from litgrid.sim.view import View
 from litgrid.site.site import Battery, Site, replace
@@ -33,6 +34,8 @@ def view(battery_kw: float = 4.0) -> View:
         socket_power_kw=torch.tensor([2.0, 3.0]),
         socket_rate=torch.tensor([1.0, 0.5]),
         socket_efficiency=torch.tensor([0.8, 0.8]),
+        socket_lowest=torch.zeros(2),
+        left=torch.tensor([[3.0, 0.0], [2.0, 2.0], [1.0, 4.0]]),
     )
     return cast(View, present)
 
@@ -55,6 +58,16 @@ def test_self_consumption_balances_the_site_with_the_battery() -> None:
     torch.testing.assert_close(action[:, 1:], AT_ONCE)
     # 5 - 2 - 1.75 = 1.25 kW left over; 3 + 0.75 = 3.75 kW short; 95 kW left over, of which the battery takes 4
     torch.testing.assert_close(action[:, 0], torch.tensor([1.25, -3.75, 4.0]) / 4.0)
+
+
+def test_vehicles_wait_for_surplus_as_long_as_they_can() -> None:
+    """3, none and 98 kW are left over; 0.5 kW of a surplus are a quarter of the first socket's power."""
+    present = view()
+    waiting = torch.tensor([[0.875, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    torch.testing.assert_close(up_to(present, 0.0, needed_share(present)), waiting)
+    torch.testing.assert_close(up_to(present, -2.5, needed_share(present))[0], torch.tensor([0.25, 0.0]))
+    present.left[1, 1] = 1.0  # the last step of its stay
+    torch.testing.assert_close(up_to(present, 0.0, needed_share(present))[1], AT_ONCE[1])
 
 
 def test_self_consumption_without_a_battery() -> None:

@@ -11,13 +11,24 @@ from torch import Tensor
 
 from litgrid.controllers.coming_day import ComingDay, arrivals_kw
 from litgrid.controllers.self_consumption import SelfConsumption
-from litgrid.controllers.water_filling import WaterFilling
+from litgrid.controllers.water_filling import WaitingWaterFilling, WaterFilling
 from litgrid.controllers.water_level import PARTS, ROUNDS, Storage, lowest_level_kw, reserve_kwh
 from litgrid.evaluation.rollout import rollout
 from litgrid.evaluation.tuning import with_settings
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.simulator import Simulator
-from litgrid.site.site import Battery, DemandCharge, EnergyPrice, Fleet, Objective, Photovoltaics, Site, Tariff, replace
+from litgrid.site.site import (
+    Battery,
+    DemandCharge,
+    EnergyPrice,
+    Fleet,
+    Objective,
+    Photovoltaics,
+    Site,
+    SocketGroup,
+    Tariff,
+    replace,
+)
 
 Draw = Callable[..., ScenarioSet]
 BIG = Storage(power_kw=100.0, usable_kwh=100.0, efficiency=1.0, step_hours=1.0)
@@ -206,19 +217,30 @@ SITES: dict[str, dict[str, Any]] = {
     "no vehicles": {"fleet": Fleet()},
     "one charge": {"tariff": Tariff(demand=[DemandCharge(48.5)])},
     "CO2 alone": {"objective": Objective("co2")},
+    "V2G": {"fleet": Fleet([SocketGroup("car", 2, power_kw=7.0, battery_kwh=30.0, v2g=True)], energy_kwh_per_day=60.0)},
 }
 
 
+@pytest.mark.parametrize("make", [WaterFilling, WaitingWaterFilling])
 @pytest.mark.parametrize("changes", SITES.values(), ids=SITES)
 def test_vehicles_get_what_they_need_and_nothing_stored_is_exported(
-    changes: dict[str, Any], small_site: Site, random_scenarios: Draw
+    changes: dict[str, Any], make: type[WaterFilling], small_site: Site, random_scenarios: Draw
 ) -> None:
     scenarios = random_scenarios(replace(small_site, **changes), days=5)
-    run = rollout(Simulator(scenarios, dtype=torch.float64), rule(scenarios.site))
+    run = rollout(Simulator(scenarios, dtype=torch.float64), make(scenarios.site))
     torch.testing.assert_close(run.flows.ev_unserved, torch.zeros_like(run.flows.ev_unserved))
     torch.testing.assert_close(run.flows.ev_stored.sum(1), run.flows.ev_deliverable.sum(1))
     assert float(torch.minimum(run.flows.bess_discharge, run.flows.grid_export).max()) < 1e-9
     assert bool(torch.isfinite(run.costs.total).all())
+
+
+def test_vehicles_that_wait_are_charged_by_the_sun(small_site: Site, random_scenarios: Draw) -> None:
+    """Without a battery: the same energy, less of it imported; no step is without what least laxity demands."""
+    scenarios = random_scenarios(replace(small_site, battery=Battery(0.0, 0.0)), days=30)
+    simulator = Simulator(scenarios, dtype=torch.float64)
+    at_once, waiting = (rollout(simulator, make(scenarios.site)).flows for make in (WaterFilling, WaitingWaterFilling))
+    torch.testing.assert_close(at_once.ev_stored.sum(1), waiting.ev_stored.sum(1))
+    assert bool((waiting.grid_import.sum(1) < at_once.grid_import.sum(1) - 1.0).all())
 
 
 def test_sites_side_by_side_are_as_alone(small_site: Site, random_scenarios: Draw) -> None:

@@ -76,7 +76,7 @@ def test_perfect_foresight_would_be_seen(scenarios: ScenarioSet) -> None:
     assert changed(decisions(lambda years: make("mpc_perfect", years), scenarios))
 
 
-@pytest.mark.parametrize("name", ["self_consumption", "time_of_use", "water_filling", "mpc"])
+@pytest.mark.parametrize("name", ["self_consumption", "time_of_use", "water_filling", "water_filling_waiting", "mpc"])
 def test_the_present_is_known(name: str, scenarios: ScenarioSet) -> None:
     """So the check can fail: decisions follow the row in which they are made."""
     assert changed(decisions(lambda years: make(name, years), scenarios, with_other_present))

@@ -10,7 +10,7 @@ from litgrid.controllers.outlook import Forecast
 from litgrid.controllers.self_consumption import SelfConsumption
 from litgrid.controllers.time_of_use import TimeOfUse
 from litgrid.controllers.uncontrolled import Uncontrolled
-from litgrid.controllers.water_filling import WaterFilling
+from litgrid.controllers.water_filling import WaitingWaterFilling, WaterFilling
 from litgrid.errors import InputError
 from litgrid.scenarios.scenario_set import ScenarioSet
 from litgrid.sim.action_maps import Rule, plain
@@ -47,6 +47,7 @@ CONTROLLERS: dict[str, Callable[[Scenarios], Controller]] = {
     "self_consumption": lambda _: SelfConsumption(),
     "time_of_use": lambda scenarios: TimeOfUse(_site("time_of_use", scenarios)),
     "water_filling": lambda scenarios: WaterFilling(_site("water_filling", scenarios)),
+    "water_filling_waiting": lambda scenarios: WaitingWaterFilling(_site("water_filling_waiting", scenarios)),
     "mpc": _predictive("mpc", "day_ahead"),
     "mpc_mean7": _predictive("mpc_mean7", "mean7"),
     "mpc_persistence": _predictive("mpc_persistence", "persistence"),

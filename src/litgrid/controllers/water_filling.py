@@ -21,6 +21,7 @@ from litgrid.controllers.water_level import (
     storage_of,
 )
 from litgrid.sim.action_maps import Advice
+from litgrid.sim.import_level import needed_share, up_to
 from litgrid.sim.view import View
 from litgrid.sim.worlds import AnyView
 from litgrid.site.site import Site
@@ -59,7 +60,7 @@ class WaterFilling:
         level, over the load's typical peak.
         """
         assert isinstance(view, View)
-        sockets = charge_at_once(view)
+        sockets = self.sockets(view)
         net = self.day.net_kw(view, sockets @ view.socket_power_kw, self.expectation)
         hold = self.day.hold_kw(view, self.peak_share, self.floor_kw)
         stored = (view.bess_soc - self.lowest_soc).clamp(min=0.0) * self.capacity_kwh
@@ -70,6 +71,10 @@ class WaterFilling:
         share = battery / power if power > 0 else torch.zeros_like(battery)
         plan = torch.stack([level, target[:, 0], net[:, 0] - level], dim=1) / (view.site.load.peak_kw or 1.0)
         return Advice(torch.cat([share.unsqueeze(-1), sockets], dim=1), plan)
+
+    def sockets(self, view: View) -> Tensor:
+        """Shares of their power that the sockets take, [B, N]."""
+        return charge_at_once(view)
 
     def battery_kw(self, net: Tensor, target: Tensor, stored: Tensor, worth: Tensor) -> Tensor:
         """Power of the battery now, [B], positive charges.
@@ -100,3 +105,16 @@ class WaterFilling:
         missing = reserve_kwh(drawn_kwh(need, refill, battery)) - stored
         charge = torch.clamp(missing / battery.efficiency / battery.step_hours, surplus[:, 0], room[:, 0])
         return charge - discharge
+
+
+class WaitingWaterFilling(WaterFilling):
+    """The same with vehicles that wait for PV surplus; without it they charge as late as their stays allow.
+
+    The battery's plan still expects them to charge at once.
+    """
+
+    name = "water_filling_waiting"
+
+    def sockets(self, view: View) -> Tensor:
+        """Shares of their power that the sockets take, [B, N]."""
+        return up_to(view, 0.0, needed_share(view))

@@ -21,7 +21,7 @@ from litgrid.sim.view import View
 from litgrid.site.site import Site
 
 Battery = Literal["raw", "residual", "band"]
-RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling"]
+RuleName = Literal["idle", "uncontrolled", "self_consumption", "time_of_use", "water_filling", "water_filling_waiting"]
 """Rules that decide for all sites of a batch at once."""
 SOCKETS = MAPPINGS | {"raw_level": raw_level, "level": level}
 """From the agent's to the physical actions of the sockets, [B, N] both; levels are for one action of all sockets."""

@@ -63,13 +63,28 @@ def share_out(least: Tensor, most: Tensor, laxity: Tensor, power_kw: Tensor, tot
     return least + torch.zeros_like(given).scatter(-1, order, given) / power_kw
 
 
-def _below(view: View, sockets: Tensor, least: Tensor) -> Tensor:
-    """Share the power below the level out, [B, N]; the action is that of the first socket, which all have alike."""
-    lowest = view.socket_lowest[:1]
-    action = 2.0 * (sockets[:, 0] - lowest) / (1.0 - lowest) - 1.0  # from the sockets' range to [-1, 1]
+def up_to(view: View, import_kw: Tensor | float, least: Tensor) -> Tensor:
+    """Charge vehicles, in the order of their laxity, as long as the site's import stays below a level.
+
+    Args:
+        view: the present.
+        import_kw: [B], or the same for all; without what the battery does.
+        least: [B, N] shares of their power that the sockets take above the level too.
+    """
     laxity = view.left - (view.soc_required - view.ev_soc) / (view.socket_rate * view.socket_efficiency)
-    total_kw = level_kw(view, action) - (view.load_kw - view.pv_kw)
+    total_kw = import_kw - (view.load_kw - view.pv_kw)
     return share_out(least, torch.maximum(need_share(view), least), laxity, view.socket_power_kw, total_kw)
+
+
+def needed_share(view: View) -> Tensor:
+    """The lowest shares [B, N] of their power with which vehicles charge so that service is all that is possible."""
+    return least_share(view).clamp(min=0.0) * view.left.clamp(max=1.0)
+
+
+def _said(view: View, sockets: Tensor) -> Tensor:
+    """The level [B] of an agent; its action is that of the first socket, which all have alike."""
+    lowest = view.socket_lowest[:1]
+    return level_kw(view, 2.0 * (sockets[:, 0] - lowest) / (1.0 - lowest) - 1.0)  # from the sockets' range to [-1, 1]
 
 
 def level(view: View, sockets: Tensor) -> Tensor:
@@ -79,9 +94,9 @@ def level(view: View, sockets: Tensor) -> Tensor:
         view: the present.
         sockets: [B, N] the agent's action, in every column.
     """
-    return _below(view, sockets, least_share(view).clamp(min=0.0) * view.left.clamp(max=1.0))
+    return up_to(view, _said(view, sockets), needed_share(view))
 
 
 def raw_level(view: View, sockets: Tensor) -> Tensor:
     """Charge up to the level and no further, arguments as for ``level``: what vehicles miss is left to its price."""
-    return _below(view, sockets, torch.zeros_like(view.ev_soc))
+    return up_to(view, _said(view, sockets), torch.zeros_like(view.ev_soc))

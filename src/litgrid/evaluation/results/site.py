@@ -27,9 +27,9 @@ GAINS = {
     "co2_served": Share("co2_kg", "uncontrolled", "optimum_served"),
 }
 """Shares of what is possible; those at full service have no vehicle go without."""
-RULES = ("water_filling", "mpc")
+RULES = ("water_filling", "water_filling_waiting", "mpc")
 """Controllers that see what an agent sees, and that nothing trains."""
-BEFORE = ("uncontrolled", "self_consumption", "water_filling")
+BEFORE = ("uncontrolled", "self_consumption", "water_filling", "water_filling_waiting")
 """What an agent's savings are counted from."""
 MEANS = ("bill", "demand_bill", "objective", "co2_kg", "peak_kw", "ev_service", "ev_unserved_kwh")
 
